@@ -1,0 +1,32 @@
+"""The `expertmesh` command: parses arguments, calls one function, prints errors as sentences.
+
+Not here: any work. Sub-commands import what they need when they run, so `--help` is instant and a
+gateway's installation never imports torch.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+
+from cluster.environment import refuse_foreign_kernels
+from protos.errors import ExpertMeshError
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="expertmesh", description="gpt-oss served as a mesh of experts.")
+    parser.add_argument("--version", action="version", version=f"expertmesh {version('expertmesh')}")
+    parser.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; 0 is success, 1 a foreseen failure, 2 wrong usage."""
+    parsed = build_parser().parse_args(arguments)
+    try:
+        refuse_foreign_kernels()
+        parsed.run(parsed)
+    except ExpertMeshError as error:
+        print(f"expertmesh: {error}", file=sys.stderr)
+        return 1
+    return 0

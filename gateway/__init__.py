@@ -1,0 +1,1 @@
+"""Tenants in, tokens out: HTTP, gRPC, harmony, fair queue. This floor is empty until the gateway is built."""

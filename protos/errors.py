@@ -1,0 +1,115 @@
+"""The one error tree of ExpertMesh. Every floor raises from it; the gateway maps it to gRPC and HTTP once.
+
+It is not a wire format and imports nothing: the codes are the numbers that gRPC uses.
+
+    ExpertMeshError
+    ├── InvalidRequestError        INVALID_ARGUMENT    400  the caller changes the request
+    ├── ConfigError                FAILED_PRECONDITION 500  the operator changes a file or a flag
+    │   └── EnvironmentConflictError
+    ├── CheckpointError            FAILED_PRECONDITION 500  the operator repairs the model folder
+    │   ├── CorruptFileError           a file is cut short or is not safetensors
+    │   ├── TensorMissingError         the layout wants a tensor that no file holds
+    │   ├── TensorSurplusError         a file holds a tensor that the layout does not know
+    │   ├── TensorMismatchError        wrong shape or wrong dtype
+    │   └── TensorValueError           a value that no healthy checkpoint holds (a NaN scale)
+    ├── HubError                   FAILED_PRECONDITION 500  the operator corrects the name, the token or the folder
+    │   └── HubUnreachableError        UNAVAILABLE     503  retry later, or use offline mode
+    └── CapacityError              RESOURCE_EXHAUSTED  429  retry when load has gone down
+"""
+
+from enum import IntEnum, StrEnum
+from typing import ClassVar
+
+
+class GrpcCode(IntEnum):
+    """The gRPC status codes that we use, by their numbers on the wire."""
+
+    INVALID_ARGUMENT = 3
+    RESOURCE_EXHAUSTED = 8
+    FAILED_PRECONDITION = 9
+    INTERNAL = 13
+    UNAVAILABLE = 14
+
+
+class RecoveredBy(StrEnum):
+    """Who can make the failed thing work."""
+
+    CALLER = "caller"
+    OPERATOR = "operator"
+    SYSTEM = "system"
+
+
+class ExpertMeshError(Exception):
+    """Something failed in a way that we foresaw; the message says what, the value, the limit, what to change."""
+
+    grpc_code: ClassVar[GrpcCode] = GrpcCode.INTERNAL
+    http_status: ClassVar[int] = 500
+    retryable: ClassVar[bool] = False
+    recovered_by: ClassVar[RecoveredBy] = RecoveredBy.OPERATOR
+
+
+class InvalidRequestError(ExpertMeshError):
+    """The request asks for something that no server could do."""
+
+    grpc_code = GrpcCode.INVALID_ARGUMENT
+    http_status = 400
+    recovered_by = RecoveredBy.CALLER
+
+
+class ConfigError(ExpertMeshError):
+    """A configuration file or flag says something that we do not understand or cannot obey."""
+
+    grpc_code = GrpcCode.FAILED_PRECONDITION
+
+
+class EnvironmentConflictError(ConfigError):
+    """The Python environment holds something that cannot live beside us."""
+
+
+class CheckpointError(ExpertMeshError):
+    """A model folder is not what its config.json promises."""
+
+    grpc_code = GrpcCode.FAILED_PRECONDITION
+
+
+class CorruptFileError(CheckpointError):
+    """A weight file is cut short or is not safetensors."""
+
+
+class TensorMissingError(CheckpointError):
+    """The layout wants a tensor that no file holds."""
+
+
+class TensorSurplusError(CheckpointError):
+    """A file holds a tensor that the layout does not know."""
+
+
+class TensorMismatchError(CheckpointError):
+    """A tensor has another shape or dtype than the configuration implies."""
+
+
+class TensorValueError(CheckpointError):
+    """A tensor holds a value that no healthy checkpoint holds."""
+
+
+class HubError(ExpertMeshError):
+    """The model hub answered, and the answer is not a usable model."""
+
+    grpc_code = GrpcCode.FAILED_PRECONDITION
+
+
+class HubUnreachableError(HubError):
+    """The model hub did not answer."""
+
+    grpc_code = GrpcCode.UNAVAILABLE
+    http_status = 503
+    retryable = True
+
+
+class CapacityError(ExpertMeshError):
+    """A bounded resource is full."""
+
+    grpc_code = GrpcCode.RESOURCE_EXHAUSTED
+    http_status = 429
+    retryable = True
+    recovered_by = RecoveredBy.SYSTEM
