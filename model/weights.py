@@ -1,0 +1,89 @@
+"""The weights of a model, or of any slice of one, as tensors in the shapes that the forward pass wants.
+
+Not here: files (model.checkpoint fills these) and arithmetic (kernels). Experts stay packed in MXFP4.
+A slice simply lacks what was not selected: a layer absent from a mapping, an embedding that is None.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+from model.config import ModelConfig
+
+
+@dataclass(frozen=True, slots=True)
+class DenseMatrix:
+    """A linear layer with a bias."""
+
+    weight: Tensor  # [out, in]
+    bias: Tensor  # [out]
+
+
+@dataclass(frozen=True, slots=True)
+class PackedMatrices:
+    """The same linear layer of several experts, in MXFP4."""
+
+    blocks: Tensor  # [experts, out, in / 32, 16] uint8: two values a byte, low nibble first
+    scales: Tensor  # [experts, out, in / 32] uint8: exponent + 127
+    bias: Tensor  # [experts, out] bfloat16
+
+
+@dataclass(frozen=True, slots=True)
+class ExpertWeights:
+    """Some experts of one layer; row i of every tensor belongs to `expert_ids[i]`."""
+
+    expert_ids: tuple[int, ...]
+    gate_up: PackedMatrices  # out = 2 * intermediate: gate and up rows interleaved; in = hidden
+    down: PackedMatrices  # out = hidden; in = intermediate
+
+
+@dataclass(frozen=True, slots=True)
+class AttentionLayerWeights:
+    """All of one layer but its experts: what an attention worker holds."""
+
+    attention_norm: Tensor  # [hidden]
+    qkv: DenseMatrix  # [query_width + 2 * kv_width, hidden]: queries, then keys, then values
+    output: DenseMatrix  # [hidden, query_width]
+    sinks: Tensor  # [num_query_heads]
+    moe_norm: Tensor  # [hidden]
+    gate: DenseMatrix  # [num_experts, hidden]
+
+
+@dataclass(frozen=True, slots=True)
+class UnembeddingWeights:
+    """The final norm and the projection to the vocabulary."""
+
+    norm: Tensor  # [hidden]
+    projection: Tensor  # [vocab, hidden], no bias
+
+
+@dataclass(frozen=True, slots=True)
+class ModelWeights:
+    """What one process holds."""
+
+    embedding: Tensor | None  # [vocab, hidden]
+    attention: Mapping[int, AttentionLayerWeights]  # by layer
+    experts: Mapping[int, ExpertWeights]  # by layer
+    unembedding: UnembeddingWeights | None
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which weights a process wants: any layers' attention, any (layer, expert) pairs, either end."""
+
+    attention_layers: tuple[int, ...] = ()
+    layer_to_experts: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
+    embedding: bool = False
+    unembedding: bool = False
+
+    @classmethod
+    def whole(cls, config: ModelConfig) -> "Selection":
+        layers = tuple(range(config.num_layers))
+        every_expert = tuple(range(config.num_experts))
+        return cls(
+            attention_layers=layers,
+            layer_to_experts=dict.fromkeys(layers, every_expert),
+            embedding=True,
+            unembedding=True,
+        )
