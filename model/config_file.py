@@ -41,7 +41,9 @@ def load_config(folder: Path) -> ModelConfig:
     try:
         document = json.loads(path.read_bytes())
     except FileNotFoundError as error:
-        raise ConfigError(f"{path} does not exist; a model folder holds config.json and *.safetensors") from error
+        raise ConfigError(
+            f"{path} does not exist; a model folder holds config.json and *.safetensors"
+        ) from error
     except ValueError as error:
         raise ConfigError(f"{path} is not valid JSON: {error}") from error
     if not isinstance(document, dict):
@@ -94,7 +96,9 @@ class _Fields:
     def require(self, key: str, only_value: object) -> None:
         value = self._unread.pop(key, only_value)
         if value != only_value:
-            raise ConfigError(f"{self._source}: {key!r} is {value!r}; ExpertMesh implements only {only_value!r}")
+            raise ConfigError(
+                f"{self._source}: {key!r} is {value!r}; ExpertMesh implements only {only_value!r}"
+            )
 
     def discard(self, keys: frozenset[str]) -> None:
         for key in keys:
@@ -104,8 +108,8 @@ class _Fields:
         if self._unread:
             names = ", ".join(repr(key) for key in sorted(self._unread))
             raise ConfigError(
-                f"{self._source}: unknown {names}; ExpertMesh refuses settings that it does not know, since they "
-                f"may change what the model computes"
+                f"{self._source}: unknown {names}; a setting that ExpertMesh does not know "
+                f"may change what the model computes, so it is refused"
             )
 
 

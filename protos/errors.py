@@ -12,7 +12,7 @@ It is not a wire format and imports nothing: the codes are the numbers that gRPC
     │   ├── TensorSurplusError         a file holds a tensor that the layout does not know
     │   ├── TensorMismatchError        wrong shape or wrong dtype
     │   └── TensorValueError           a value that no healthy checkpoint holds (a NaN scale)
-    ├── HubError                   FAILED_PRECONDITION 500  the operator corrects the name, the token or the folder
+    ├── HubError                   FAILED_PRECONDITION 500  the operator corrects name, token or folder
     │   └── HubUnreachableError        UNAVAILABLE     503  retry later, or use offline mode
     └── CapacityError              RESOURCE_EXHAUSTED  429  retry when load has gone down
 """
@@ -40,7 +40,7 @@ class RecoveredBy(StrEnum):
 
 
 class ExpertMeshError(Exception):
-    """Something failed in a way that we foresaw; the message says what, the value, the limit, what to change."""
+    """A foreseen failure; its message says what failed, the value, the limit and what to change."""
 
     grpc_code: ClassVar[GrpcCode] = GrpcCode.INTERNAL
     http_status: ClassVar[int] = 500
