@@ -128,3 +128,16 @@ class _SequencePass:
         distance = query_position - key_position
         visible = distance >= 0
         return visible if self.window is None else visible & (distance < self.window)
+
+
+def rows_are_equal_in_attention(num_kv_heads: int, group: int, head_dim: int, row_tile: int) -> bool:
+    """Whether the two matmuls above give equal query rows equal bits at this tile (see kernels/linear.py)."""
+    generator = torch.Generator().manual_seed(num_kv_heads * group * head_dim)
+
+    def equal_rows(width: int, out: int) -> bool:
+        row = torch.randn(num_kv_heads, 1, width, generator=generator)
+        rows = row.expand(-1, row_tile * group, -1).contiguous()  # [kv_heads, rows, width]
+        result = torch.bmm(rows, torch.randn(num_kv_heads, width, out, generator=generator))
+        return bool((result == result[:, :group].repeat(1, row_tile, 1)).all())
+
+    return equal_rows(head_dim, _FIXED_KEY_TILE) and equal_rows(_FIXED_KEY_TILE, head_dim)

@@ -52,7 +52,7 @@ def expected(sequence: History, sinks: Tensor, window: int | None) -> Tensor:
 def paged(
     sequences: list[History], page_size: int, window: int | None
 ) -> tuple[PagedKeysValues, AttentionQueries]:
-    """Lay the sequences out in shuffled pages; what no query may see (freed, free, not yet written) is NaN."""
+    """The sequences in shuffled pages; what no query may see (freed, free, not yet written) is NaN."""
     num_pages = sum(-(-len(s.keys) // page_size) for s in sequences) + 3
     shuffled = torch.randperm(num_pages).tolist()
     shape = (num_pages, page_size, KV_HEADS, HEAD_DIM)
