@@ -22,6 +22,10 @@ class PagePool:
     def num_free(self) -> int:
         return len(self._free)
 
+    @property
+    def free_pages(self) -> tuple[int, ...]:
+        return tuple(self._free)
+
     def take(self, count: int) -> list[int]:
         """All of `count` pages, or an error and none."""
         if count > self.num_free:
