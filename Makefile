@@ -27,7 +27,7 @@ check: $(VENV)/check.installed ## Lint, format, types, floors, links in the docs
 	$(RUN) ruff check
 	$(RUN) ruff format --check
 	$(RUN) mypy
-	$(VENV)/bin/lint-imports
+	$(VENV)/bin/lint-imports --no-logo
 	$(RUN) tools.check_links
 
 format: $(VENV)/check.installed ## Mend what ruff can mend
