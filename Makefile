@@ -55,7 +55,7 @@ check_holds := test single bench
 
 # An interrupted installation leaves no stamp, so the next call finishes it.
 $(VENV)/%.installed: pyproject.toml constraints.txt $(VENV)/pip.pinned
-	@echo "Installing extra '$*' into $(VENV) (the first time 2 GB of PyTorch and CUDA: some minutes)"
+	@echo "Installing extra '$*' into $(VENV) (the first time PyTorch with CUDA: minutes, and 5 GB of disk)"
 	@$(INSTALL) --build-constraint constraints.txt -e '.[$*]'
 	@touch $(foreach extra,$* $($*_holds),$(VENV)/$(extra).installed)
 
