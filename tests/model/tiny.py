@@ -101,7 +101,9 @@ class RunningSequence:
     def next_chunk(self, count: int) -> SequenceChunk:
         stop = self.position + count
         self.pages.make_room(stop)
-        return SequenceChunk(self.token_ids[self.position : stop], self.position, self.pages, LogitsWanted.ALL)
+        return SequenceChunk(
+            self.token_ids[self.position : stop], self.position, self.pages, LogitsWanted.ALL
+        )
 
     def advance(self, count: int) -> None:
         self.position += count
