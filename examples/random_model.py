@@ -61,7 +61,7 @@ def timed(name: str, work: Callable[[], T]) -> T:
 
 def describe(config: ModelConfig) -> str:
     return (
-        f"{config.num_layers} layers, {config.num_experts} experts of which {config.experts_per_token} a token, "
+        f"{config.num_layers} layers, {config.num_experts} experts ({config.experts_per_token} a token), "
         f"vocabulary {config.vocab_size}"
     )
 

@@ -14,9 +14,9 @@ from model.weight_names import EXPERT_WEIGHTS, Weight, WeightName
 from model.weights import (
     AttentionLayerWeights,
     DenseMatrix,
+    ExpertMatrices,
     ExpertWeights,
     ModelWeights,
-    ExpertMatrices,
     Selection,
     UnembeddingWeights,
 )

@@ -15,6 +15,7 @@ from typing import Self
 import torch
 from torch import Tensor
 
+from kernels.mxfp4 import NAN_SCALE
 from model.assembly import assemble
 from model.checkpoint_reads import TensorRead, run_reads
 from model.config import ModelConfig
@@ -26,9 +27,6 @@ from model.tensor_folder import scan_folder
 from model.weight_names import SCALES, Weight
 from model.weights import ModelWeights, Selection
 from protos.errors import TensorMismatchError, TensorMissingError, TensorSurplusError, TensorValueError
-
-SCALE_NAN = 255
-"""The one E8M0 code that is no power of two."""
 
 NUM_THREADS = 2
 """Measured on two cores: memory is faulted in on one while the other copies. Never measured on more."""
@@ -154,10 +152,10 @@ def _check_tensors(
 
 
 def _refuse_nan(scales: _Scales) -> None:
-    if scales.tensor.numel() == 0 or int(scales.tensor.amax()) != SCALE_NAN:
+    if scales.tensor.numel() == 0 or int(scales.tensor.amax()) != NAN_SCALE:
         return
-    expert, row, block = (scales.tensor == SCALE_NAN).nonzero()[0].tolist()
+    expert, row, block = (scales.tensor == NAN_SCALE).nonzero()[0].tolist()
     raise TensorValueError(
         f"{scales.entry}: expert {scales.expert_ids[expert]}, row {row}, block {block}: expected a scale "
-        f"below {SCALE_NAN}, found {SCALE_NAN}, which means NaN"
+        f"below {NAN_SCALE}, found {NAN_SCALE}, which means NaN"
     )

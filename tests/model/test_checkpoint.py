@@ -124,7 +124,7 @@ def test_a_slice_of_a_large_model_takes_no_more_memory_than_its_bytes(tmp_path: 
     before = peak_memory()
     weights = checkpoint.load(selection)
     taken = peak_memory() - before
-    assert weights.experts[35].gate_up.blocks.shape == (4, 5760, 90, 16)
+    assert weights.experts[35].gate_up.packed.blocks.shape == (4, 5760, 90, 16)
     assert checkpoint.num_bytes(selection) == 4 * 13_236_480 + 53_849_344
     assert taken <= 1.1 * checkpoint.num_bytes(selection)
 
@@ -331,7 +331,7 @@ def test_a_scale_that_is_not_a_number_is_named(damaged: Path, name: str, shape: 
 def test_the_highest_scale_that_is_a_number(damaged: Path) -> None:
     change_tensors(damaged, lambda tensors: tensors[SCALES].fill_(254))
     loaded = Checkpoint.open(damaged).load(Selection(layer_to_experts={3: (5,)}))
-    assert set(loaded.experts[3].down.scales.flatten().tolist()) == {254}
+    assert set(loaded.experts[3].down.packed.scales.flatten().tolist()) == {254}
 
 
 def test_a_file_that_goes_away_after_it_was_checked(damaged: Path) -> None:

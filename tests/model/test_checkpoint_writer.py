@@ -7,10 +7,11 @@ import transformers
 from safetensors.torch import load_file
 from torch import Tensor
 
+from kernels.mxfp4 import dequantize
 from model.checkpoint_writer import write_checkpoint
 from model.dummy import dummy_weights
 from model.layouts import HUGGING_FACE, ORIGINAL, Layout
-from model.weights import ModelWeights, PackedMatrices, Selection
+from model.weights import ExpertMatrices, ModelWeights, Selection
 from protos.errors import TensorMissingError
 from tests.model.tiny_model import SLICE, TINY
 
@@ -76,14 +77,9 @@ def test_experts_out_of_order_are_no_checkpoint(tmp_path: Path) -> None:
         write_checkpoint(TINY, dummy_weights(TINY, 3, shuffled), tmp_path)
 
 
-def dequantised(packed: PackedMatrices) -> Tensor:
-    """[experts, in, out], straight from the definition of MXFP4, one value at a time."""
-    magnitudes = [0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0]
-    codes = torch.tensor(magnitudes + [-value for value in magnitudes])
-    low, high = packed.blocks & 15, packed.blocks >> 4
-    values = codes[torch.stack((low, high), dim=-1).int()].flatten(-2)  # [experts, out, in / 32, 32]
-    factors = torch.exp2(packed.scales.float() - 127).unsqueeze(-1)
-    return (values * factors).flatten(-2).transpose(1, 2)
+def dequantised(matrices: ExpertMatrices) -> Tensor:
+    """[experts, in, out]"""
+    return dequantize(matrices.packed, torch.float32).transpose(1, 2)
 
 
 def test_transformers_loads_it_and_finds_the_same_numbers(tmp_path: Path, whole: ModelWeights) -> None:

@@ -33,7 +33,7 @@ def test_a_seed_is_a_model() -> None:
 
 def test_no_layer_and_no_expert_is_like_another() -> None:
     weights = dummy_weights(TINY, 3)
-    blocks = torch.cat([experts.gate_up.blocks.flatten(1) for experts in weights.experts.values()])
+    blocks = torch.cat([experts.gate_up.packed.blocks.flatten(1) for experts in weights.experts.values()])
     assert len(set(map(tuple, blocks.tolist()))) == 5 * 7
     queries = torch.stack([attention.qkv.weight.flatten() for attention in weights.attention.values()])
     assert len(set(map(tuple, queries.tolist()))) == 5

@@ -4,7 +4,7 @@ The limit of 1e-4 on logits of size about 5 is float32 rounding through the laye
 the ablations show how far a real mistake lies above it.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -181,15 +181,13 @@ def swiglu_without_the_one(projected: Tensor, limit: float) -> Tensor:
 
 
 @pytest.fixture
-def ablated_route(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def ablated_route(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(model.gpt_oss, "route", softmax_before_top_k)
-    yield
 
 
 @pytest.fixture
-def ablated_swiglu(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def ablated_swiglu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kernels.moe_gate_up, "swiglu", swiglu_without_the_one)
-    yield
 
 
 @pytest.mark.usefixtures("ablated_route")

@@ -68,13 +68,13 @@ class Runner:
         return RunningSequence(token_ids, pages)
 
     def step(self, shares: Sequence[tuple["RunningSequence", int]]) -> list[Tensor]:
-        """Advance each sequence by so many tokens in one forward pass; -> logits per share [tokens, vocab]."""
+        """Advance each sequence by so many tokens in one forward pass; -> logits of each [tokens, vocab]."""
         chunks = [sequence.next_chunk(count) for sequence, count in shares]
         self._poison_free_pages()
         logits = self._model.forward(StepBatch.build(chunks), self.cache)
         for sequence, count in shares:
             sequence.advance(count)
-        return list(torch.split(logits, [count for _, count in shares]))  # type: ignore[no-untyped-call]
+        return list(torch.split(logits, [count for _, count in shares]))
 
     def run(self, token_ids: Sequence[int], chunks: Sequence[int]) -> Tensor:
         """All logits of one sequence that has the model to itself. [tokens, vocab]"""
