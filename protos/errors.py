@@ -5,7 +5,8 @@ It is not a wire format and imports nothing: the codes are the numbers that gRPC
     ExpertMeshError
     ├── InvalidRequestError        INVALID_ARGUMENT    400  the caller changes the request
     ├── ConfigError                FAILED_PRECONDITION 500  the operator changes a file or a flag
-    │   └── EnvironmentConflictError
+    │   ├── EnvironmentConflictError   a package is installed that cannot live beside us
+    │   └── MissingExtraError          a package is not installed; the message names the extra that brings it
     ├── CheckpointError            FAILED_PRECONDITION 500  the operator repairs the model folder
     │   ├── CorruptFileError           a file is cut short or is not safetensors
     │   ├── TensorMissingError         the layout wants a tensor that no file holds
@@ -13,7 +14,13 @@ It is not a wire format and imports nothing: the codes are the numbers that gRPC
     │   ├── TensorMismatchError        wrong shape or wrong dtype
     │   └── TensorValueError           a value that no healthy checkpoint holds (a NaN scale)
     ├── HubError                   FAILED_PRECONDITION 500  the operator corrects name, token or folder
-    │   └── HubUnreachableError        UNAVAILABLE     503  retry later, or use offline mode
+    │   ├── HubUnreachableError        UNAVAILABLE     503  retry later, or use offline mode
+    │   ├── HubAccessError             a token is missing, or the model's licence is not accepted
+    │   ├── HubNotFoundError           no such model, revision or file
+    │   ├── HubOfflineError            offline mode, and the model is not whole on this machine
+    │   ├── UnsupportedModelError      the hub has it, and ExpertMesh cannot serve it
+    │   ├── DamagedModelError          a file is missing, or is not what the hub published
+    │   └── DiskSpaceError             the model does not fit on the disk
     └── CapacityError              RESOURCE_EXHAUSTED  429  retry when load has gone down
 """
 
@@ -66,6 +73,10 @@ class EnvironmentConflictError(ConfigError):
     """The Python environment holds something that cannot live beside us."""
 
 
+class MissingExtraError(ConfigError):
+    """The command needs a package that this installation of ExpertMesh was made without."""
+
+
 class CheckpointError(ExpertMeshError):
     """A model folder is not what its config.json promises."""
 
@@ -104,6 +115,30 @@ class HubUnreachableError(HubError):
     grpc_code = GrpcCode.UNAVAILABLE
     http_status = 503
     retryable = True
+
+
+class HubAccessError(HubError):
+    """The model hub knows the model and does not give it to us."""
+
+
+class HubNotFoundError(HubError):
+    """The model hub knows no such model, revision or file."""
+
+
+class HubOfflineError(HubError):
+    """Offline mode forbids asking the hub, and the model is not whole on this machine."""
+
+
+class UnsupportedModelError(HubError):
+    """The hub has the model, and it is not a checkpoint that ExpertMesh serves."""
+
+
+class DamagedModelError(HubError):
+    """A file on disk is missing, or is not byte for byte what the hub published; pulling again repairs it."""
+
+
+class DiskSpaceError(HubError):
+    """The model does not fit on the disk."""
 
 
 class CapacityError(ExpertMeshError):
