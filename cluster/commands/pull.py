@@ -29,7 +29,9 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("model", metavar="MODEL[@REVISION]", help="owner/name on the hub, or gpt-oss-20b …")
+    parser.add_argument(
+        "model", metavar="MODEL[@REVISION]", help="owner/name on the hub, or gpt-oss-20b etc."
+    )
     parser.add_argument(
         "--to", type=Path, metavar="FOLDER", help="a plain folder, instead of the hub's cache"
     )
@@ -51,8 +53,6 @@ def run(arguments: argparse.Namespace) -> None:
     manifest = pulled.manifest
     num_bytes = format_bytes(manifest.num_bytes)
     print(manifest.name)
-    print(
-        f"{len(manifest.files)} files, {num_bytes}, all as published; {pulled.num_files_fetched} fetched now"
-    )
+    print(f"{len(manifest.files)} files, {num_bytes}, all checked; {pulled.num_files_fetched} fetched now")
     print(f"folder: {pulled.folder}")
     print(f"next:   expertmesh verify {pulled.folder}")

@@ -43,8 +43,9 @@ class Transfer:
         """The staged file, of the published length."""
         staged = self.staging / file.path
         staged.parent.mkdir(parents=True, exist_ok=True)
-        if not (self._is_offered_by_xet(file) and self._fetched_by_xet(file)):
-            partial = self._partial(file)
+        partial = self._partial(file)
+        # What plain HTTP began it ends: xet would start at the first byte.
+        if partial.exists() or not (self._is_offered_by_xet(file) and self._fetched_by_xet(file)):
             persist(lambda: self._continue(file), self.settings, self.progress.note, lambda: _size(partial))
             partial.replace(staged)
         return staged

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from cluster.cli import main
+from cluster.commands.pull import LAYOUTS
+from model.hub import Layout
 from model.manifest import MANIFEST_NAME
 from tests.model.hub_models import FIRST_SHARD, HUGGING_FACE_PATHS, ORIGINAL_PATHS, repository_files
 from tests.model.hub_server import FIRST_COMMIT, REPOSITORY, HubServer, serving
@@ -34,7 +36,7 @@ def hub() -> Iterator[HubServer]:
 def environment(hub: HubServer, tmp_path: Path) -> dict[str, str]:
     """Ours, but for every variable that huggingface_hub would read; its home is a fresh folder."""
     ours = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "HUGGING"))}
-    return ours | {"HF_ENDPOINT": hub.addresses[0], "HF_HOME": str(tmp_path / "home")}
+    return ours | {"HF_ENDPOINT": hub.addresses[0], "HF_HOME": str(tmp_path / "home"), "NO_PROXY": "*"}
 
 
 def run(
@@ -131,6 +133,11 @@ def test_help_shows_examples(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="0"):
         main(["pull", "--help"])
     assert "expertmesh pull gpt-oss-20b" in capsys.readouterr().out
+
+
+def test_layouts_are_those_of_the_library() -> None:
+    """The command repeats them, since the library needs huggingface_hub to be imported."""
+    assert tuple(Layout) == LAYOUTS
 
 
 def test_unknown_layout_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:

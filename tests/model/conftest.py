@@ -12,7 +12,8 @@ from tests.model.hub_server import HubServer, serving
 
 
 @pytest.fixture
-def hub() -> Iterator[HubServer]:
+def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
+    monkeypatch.setenv("NO_PROXY", "*")
     with serving(HubServer(repository_files())) as server:
         yield server
     huggingface_hub.close_session()
@@ -24,7 +25,7 @@ def settings(hub: HubServer, tmp_path: Path) -> HubSettings:
         endpoint=hub.addresses[0],
         token=False,
         cache_folder=tmp_path / "cache",
-        timeout_s=2.0,
+        timeout_s=5.0,
         num_attempts=3,
         first_wait_s=0.01,
     )

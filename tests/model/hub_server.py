@@ -83,7 +83,10 @@ def serving(hub: HubServer) -> Iterator[HubServer]:
     handler = type("Handler", (_Handler,), {"hub": hub})
     servers = [_Server(("127.0.0.1", 0), handler) for _ in range(2)]
     threads = [threading.Thread(target=server.serve_forever, args=(0.01,)) for server in servers]
-    hub.addresses = [f"http://127.0.0.1:{server.server_port}" for server in servers]
+    hosts = ("127.0.0.1", "localhost")  # by name, so that it is another host than the hub
+    hub.addresses = [
+        f"http://{host}:{server.server_port}" for host, server in zip(hosts, servers, strict=True)
+    ]
     for thread in threads:
         thread.start()
     try:
@@ -238,7 +241,8 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(200, json.dumps(body).encode(), {"Content-Type": "application/json"}, note="xet")
 
     def _refuse(self, status: int, error_code: str) -> None:
-        self._send(status, b"", {"X-Error-Code": error_code}, note=self.path)
+        headers = {"X-Error-Code": error_code, "Content-Type": "application/json"}
+        self._send(status, b'{"error": "as the hub words it"}', headers, note=self.path)
 
     def _send(
         self,

@@ -87,7 +87,7 @@ def test_server_that_ignores_ranges_sends_the_file_anew(hub: HubServer, settings
 
 def test_silence_in_mid_file_is_ended_and_continued(hub: HubServer, settings: HubSettings) -> None:
     hub.troubles.path_to_stalls[FIRST_SHARD] = [60_007]
-    verify(pull(MODEL, settings=replace(settings, timeout_s=0.3)).folder)
+    verify(pull(MODEL, settings=replace(settings, timeout_s=0.5)).folder)
     assert shard_ranges(hub) == [(0, 60_007), (60_007, SHARD_BYTES - 60_007)]
 
 
@@ -154,6 +154,20 @@ def test_xet_that_fails_gives_way_to_plain_http(xet_hub: HubServer, settings: Hu
     assert xet_hub.num_bytes_sent(FIRST_SHARD) == SHARD_BYTES
     assert len(progress.notes) == 1  # the second shard did not try again
     assert f"xet failed for {FIRST_SHARD}" in progress.notes[0]
+
+
+def test_what_plain_http_began_is_not_begun_anew_over_xet(
+    xet_hub: HubServer, settings: HubSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = replace(settings, endpoint=xet_hub.addresses[0])
+    xet_hub.troubles.path_to_cuts[FIRST_SHARD] = [90_001]
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
+    with pytest.raises(HubUnreachableError):
+        pull(MODEL, settings=replace(settings, num_attempts=1))
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", False)
+    verify(pull(MODEL, settings=settings).folder)
+    assert shard_ranges(xet_hub) == [(0, 90_001), (90_001, SHARD_BYTES - 90_001)]
+    assert xet_hub.num_bytes_sent(f"xet {SECOND_SHARD}") > 0
 
 
 def test_xet_can_be_switched_off(
