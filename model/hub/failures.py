@@ -13,7 +13,6 @@ from huggingface_hub.errors import (
     EntryNotFoundError,
     GatedRepoError,
     HfHubHTTPError,
-    OfflineModeIsEnabled,
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
@@ -25,7 +24,6 @@ from protos.errors import (
     HubAccessError,
     HubError,
     HubNotFoundError,
-    HubOfflineError,
     HubUnreachableError,
 )
 
@@ -87,8 +85,6 @@ def _translated(error: Exception, reference: ModelReference, address: str) -> Hu
             return HubNotFoundError(f"{reference} lists a file that {address} lacks: {_first_line(error)}")
         case HfHubHTTPError():
             return _translated_status(error, reference, address)
-        case OfflineModeIsEnabled():
-            return HubOfflineError(f"HF_HUB_OFFLINE is set, so {reference} cannot be fetched")
         case OSError():
             return _translated_disk(error, reference)
     return HubUnreachableError(
