@@ -2,7 +2,10 @@
 
 import argparse
 import sys
+from importlib.util import find_spec
 from pathlib import Path
+
+from protos.errors import MissingExtraError
 
 LAYOUTS = ("hugging-face", "original")
 
@@ -43,6 +46,7 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
 
 
 def run(arguments: argparse.Namespace) -> None:
+    _require_huggingface_hub()
     from model.file_progress import format_bytes, progress_on
     from model.hub import HubSettings, Layout, ModelReference, pull
 
@@ -56,3 +60,11 @@ def run(arguments: argparse.Namespace) -> None:
     print(f"{len(manifest.files)} files, {num_bytes}, all checked; {pulled.num_files_fetched} fetched now")
     print(f"folder: {pulled.folder}")
     print(f"next:   expertmesh verify {pulled.folder}")
+
+
+def _require_huggingface_hub() -> None:
+    if find_spec("huggingface_hub") is None:
+        raise MissingExtraError(
+            "the package huggingface_hub is not installed, and fetching models needs it: install ExpertMesh "
+            "with its extra `hub`, as in `pip install 'expertmesh[hub]'`"
+        )
