@@ -12,12 +12,12 @@ from typing import TypeVar
 import torch
 
 from model.checkpoint import Checkpoint
-from model.checkpoint_writer import write_checkpoint
+from model.checkpoint.writer import write_checkpoint
 from model.config import ModelConfig, alternating_layers
 from model.dummy import dummy_weights
 from model.generate import generate
 from model.local_model import LocalModel
-from model.sampling_parameters import SamplingParameters
+from model.sampling.parameters import SamplingParameters
 from model.weights import Selection
 
 SMALL = ModelConfig(

@@ -9,10 +9,10 @@ from torch import Tensor
 
 from model.local_model import LocalModel
 from model.pages import PagePool, SequencePages
-from model.sampling import Sampler, SamplerRow
-from model.sampling_parameters import SamplingParameters
+from model.sampling.parameters import SamplingParameters
+from model.sampling.sampler import Sampler, SamplerRow
+from model.sampling.token_counts import TokenCounts
 from model.step_batch import LogitsWanted, SequenceChunk, StepBatch
-from model.token_counts import TokenCounts
 from protos.errors import InvalidRequestError
 
 PAGE_SIZE = 16

@@ -47,8 +47,11 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
 
 def run(arguments: argparse.Namespace) -> None:
     _require_huggingface_hub()
-    from model.file_progress import format_bytes, progress_on
-    from model.hub import HubSettings, Layout, ModelReference, pull
+    from model.hub.file_progress import format_bytes, progress_on
+    from model.hub.layout import Layout
+    from model.hub.pull import pull
+    from model.hub.reference import ModelReference
+    from model.hub.settings import HubSettings
 
     reference = ModelReference.parse(arguments.model)
     settings = HubSettings(offline=arguments.offline)

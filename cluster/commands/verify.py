@@ -12,8 +12,8 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
 
 
 def run(arguments: argparse.Namespace) -> None:
-    from model.file_progress import format_bytes, progress_on
-    from model.manifest import verify
+    from model.hub.file_progress import format_bytes, progress_on
+    from model.hub.manifest import verify
 
     with progress_on(sys.stderr) as progress:
         manifest = verify(arguments.folder, progress)

@@ -1,8 +1,1 @@
-"""Fetches checkpoints from the model hub, through huggingface_hub. Needs the extra `hub`."""
-
-from model.hub.layout import Layout
-from model.hub.pull import PulledModel, pull
-from model.hub.reference import ModelReference
-from model.hub.settings import HubSettings
-
-__all__ = ["HubSettings", "Layout", "ModelReference", "PulledModel", "pull"]
+"""Pulls checkpoints from the model hub. `manifest` needs no huggingface_hub, so this exports nothing."""

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from enum import StrEnum
 from fnmatch import fnmatchcase
 
-from model.config_file import CONFIG_NAME
-from model.manifest import PublishedFile
+from model.config.config_file import CONFIG_NAME
+from model.hub.manifest import PublishedFile
 from protos.errors import UnsupportedModelError
 
 _ALWAYS = ("generation_config.json", "tokenizer*", "chat_template*", "special_tokens*", "LICENSE*")

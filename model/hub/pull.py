@@ -11,10 +11,11 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from model.config_file import load_config
-from model.file_progress import FileProgress, SilentProgress, format_bytes
+from model.config.config_file import load_config
 from model.hub.failures import hub_failures
+from model.hub.file_progress import FileProgress, SilentProgress, format_bytes
 from model.hub.layout import Layout
+from model.hub.manifest import Manifest, PublishedFile, read_manifest, verify
 from model.hub.reference import ModelReference
 from model.hub.repository import describe
 from model.hub.settings import HubSettings
@@ -28,7 +29,6 @@ from model.hub.store import (
     staging_of,
 )
 from model.hub.transfer import Transfer
-from model.manifest import Manifest, PublishedFile, read_manifest, verify
 from protos.errors import (
     ConfigError,
     DamagedModelError,

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from huggingface_hub import HfApi
 from huggingface_hub.hf_api import ModelInfo, RepoSibling
 
-from model.digest import Digest, DigestKind
-from model.file_progress import FileProgress
+from model.hub.digest import Digest, DigestKind
 from model.hub.failures import hub_failures, persist
+from model.hub.file_progress import FileProgress
+from model.hub.manifest import PublishedFile
 from model.hub.reference import ModelReference
 from model.hub.settings import HubSettings
-from model.manifest import PublishedFile
 from protos.errors import HubError
 
 

@@ -16,9 +16,9 @@ from typing import Protocol
 from huggingface_hub import try_to_load_from_cache
 from huggingface_hub.utils import WeakFileLock  # type: ignore[attr-defined]  # exported at run time only
 
+from model.hub.manifest import MANIFEST_NAME, PublishedFile, read_manifest
 from model.hub.reference import ModelReference
 from model.hub.settings import HubSettings
-from model.manifest import MANIFEST_NAME, PublishedFile, read_manifest
 from protos.errors import HubError
 
 

@@ -19,13 +19,13 @@ from huggingface_hub import (
 )
 from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]  # exported at run time only
 
-from model.digest import DigestKind
-from model.file_progress import FileProgress
+from model.hub.digest import DigestKind
 from model.hub.failures import hub_failures, persist
+from model.hub.file_progress import FileProgress
+from model.hub.manifest import PublishedFile
 from model.hub.reference import ModelReference
 from model.hub.settings import HubSettings
 from model.hub.xet import bar_reporting_to, is_xet_installed
-from model.manifest import PublishedFile
 from protos.errors import HubUnreachableError
 
 

@@ -12,10 +12,10 @@ import pytest
 
 from cluster.cli import main
 from cluster.commands.pull import LAYOUTS
-from model.hub import Layout
-from model.manifest import MANIFEST_NAME
-from tests.model.hub_models import FIRST_SHARD, HUGGING_FACE_PATHS, ORIGINAL_PATHS, repository_files
-from tests.model.hub_server import FIRST_COMMIT, REPOSITORY, HubServer, serving
+from model.hub.layout import Layout
+from model.hub.manifest import MANIFEST_NAME
+from tests.model.hub.hub_models import FIRST_SHARD, HUGGING_FACE_PATHS, ORIGINAL_PATHS, repository_files
+from tests.model.hub.hub_server import FIRST_COMMIT, REPOSITORY, HubServer, serving
 
 SOURCE_TREE = Path(__file__).parents[2]
 WITHOUT_HUGGINGFACE_HUB = """

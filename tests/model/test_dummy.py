@@ -6,11 +6,11 @@ import torch
 import transformers
 from torch import Tensor
 
-from model.assembly import find_weight
-from model.checkpoint_writer import write_checkpoint
+from model.checkpoint.assembly import find_weight
+from model.checkpoint.weight_names import PACKED, SCALES, WeightName, every_weight
+from model.checkpoint.writer import write_checkpoint
 from model.config import ModelConfig, alternating_layers
 from model.dummy import dummy_weights
-from model.weight_names import PACKED, SCALES, WeightName, every_weight
 from tests.model.tiny_model import SLICE, TINY, assert_slice_of
 
 NORMS = (WeightName.ATTENTION_NORM, WeightName.MOE_NORM, WeightName.FINAL_NORM)

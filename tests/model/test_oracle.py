@@ -20,11 +20,11 @@ from kernels.mxfp4 import PackedMatrix
 from kernels.route import Routing
 from model.config import ModelConfig
 from model.weights import AttentionLayerWeights, DenseMatrix, ExpertMatrices, ExpertWeights, ModelWeights
-from tests.model.tiny import FULL, SLIDING, TINY, Runner, cut, load_float32, random_tokens, write_tiny
+from tests.model.runner import FULL, ODD_TINY, SLIDING, Runner, cut, load_float32, random_tokens, write_tiny
 
 LIMIT = 1e-4
-WIDE_WINDOW = replace(TINY, sliding_window=128)
-LONG = replace(TINY, layer_kinds=(SLIDING, FULL), sliding_window=128)
+WIDE_WINDOW = replace(ODD_TINY, sliding_window=128)
+LONG = replace(ODD_TINY, layer_kinds=(SLIDING, FULL), sliding_window=128)
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def load_both(config: ModelConfig, folder: Path) -> Subject:
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Subject:
-    return load_both(TINY, tmp_path_factory.mktemp("tiny"))
+    return load_both(ODD_TINY, tmp_path_factory.mktemp("tiny"))
 
 
 @pytest.fixture(scope="module")
@@ -151,16 +151,18 @@ def without_gate_bias(weights: AttentionLayerWeights) -> AttentionLayerWeights:
 
 
 ABLATIONS: dict[str, Callable[[Subject], Subject]] = {
-    "window one shorter": lambda s: with_config(s, replace(TINY, sliding_window=19)),
-    "window one longer": lambda s: with_config(s, replace(TINY, sliding_window=21)),
+    "window one shorter": lambda s: with_config(s, replace(ODD_TINY, sliding_window=19)),
+    "window one longer": lambda s: with_config(s, replace(ODD_TINY, sliding_window=21)),
     "sink scaled like a logit": lambda s: with_attention(s, lambda w: replace(w, sinks=w.sinks * 12**-0.5)),
     "sink dropped": lambda s: with_attention(s, lambda w: replace(w, sinks=w.sinks - 1e9)),
     "gate and up swapped": lambda s: with_experts(s, swapped_gate_and_up),
     "gate bias dropped": lambda s: with_attention(s, without_gate_bias),
-    "YaRN bounds rounded": lambda s: with_config(s, replace(TINY, rope=replace(TINY.rope, truncate=True))),
-    "SwiGLU clamp dropped": lambda s: with_config(s, replace(TINY, swiglu_limit=1e9)),
+    "YaRN bounds rounded": lambda s: with_config(
+        s, replace(ODD_TINY, rope=replace(ODD_TINY.rope, truncate=True))
+    ),
+    "SwiGLU clamp dropped": lambda s: with_config(s, replace(ODD_TINY, swiglu_limit=1e9)),
     "layer kinds taken by parity": lambda s: with_config(
-        s, replace(TINY, layer_kinds=(SLIDING, FULL, SLIDING, FULL, SLIDING))
+        s, replace(ODD_TINY, layer_kinds=(SLIDING, FULL, SLIDING, FULL, SLIDING))
     ),
 }
 
