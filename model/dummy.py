@@ -16,6 +16,7 @@ from torch import Generator, Tensor
 from model.checkpoint.assembly import assemble
 from model.checkpoint.weight_names import PACKED, SCALES, Weight, WeightName
 from model.config import ModelConfig
+from model.host_memory import empty_tensor
 from model.weights import ModelWeights, Selection
 
 _CHUNK_ELEMENTS = 1 << 22
@@ -45,13 +46,13 @@ class _DummySource:
         self.fills: list[Future[None]] = []
 
     def dense(self, weight: Weight) -> Tensor:
-        tensor = torch.empty(weight.shape(self._config), dtype=weight.dtype)
+        tensor = empty_tensor(weight.shape(self._config), weight.dtype)
         self._fill(weight, None, tensor)
         return tensor
 
     def experts(self, weight: Weight, expert_ids: tuple[int, ...]) -> Tensor:
         shape = weight.shape(self._config)[1:]
-        tensor = torch.empty((len(expert_ids), *shape), dtype=weight.dtype)  # [selected experts, …]
+        tensor = empty_tensor((len(expert_ids), *shape), weight.dtype)  # [selected experts, …]
         for expert, row in zip(expert_ids, tensor, strict=True):
             self._fill(weight, expert, row)
         return tensor

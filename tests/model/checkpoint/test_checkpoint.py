@@ -28,7 +28,7 @@ from protos.errors import (
     TensorSurplusError,
     TensorValueError,
 )
-from tests.model.checkpoint.read_meter import bytes_read, peak_memory, reset_peak_memory
+from tests.model.kernel_meter import bytes_read, peak_memory, reset_peak_memory
 from tests.model.tiny_model import SLICE, TINY, assert_slice_of
 
 LAYOUTS = pytest.mark.parametrize("layout", [HUGGING_FACE, ORIGINAL], ids=lambda layout: layout.title)

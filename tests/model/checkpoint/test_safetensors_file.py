@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -105,6 +106,17 @@ def test_a_file_cut_short_after_its_header_was_read(tmp_path: Path) -> None:
         reader.read(entry, 0, torch.empty(100))
     assert str(caught.value).startswith(f"{file}: tensor 'values' is cut short")
     assert f"expected 7 more bytes at byte {entry.end_byte - 7}, found none" in str(caught.value)
+
+
+def test_reads_and_writes_that_stop_short_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No local disk does this to a small file on request, so the system calls are shortened here."""
+    preadv, pwrite = os.preadv, os.pwrite
+    monkeypatch.setattr(os, "preadv", lambda file, buffers, at: preadv(file, [buffers[0][:7]], at))
+    monkeypatch.setattr(os, "pwrite", lambda file, buffer, at: pwrite(file, buffer[:7], at))
+    write(tmp_path / "ours", tensors())
+    assert_same(read_all(tmp_path / "ours"), tensors())
+    monkeypatch.undo()
+    assert_same(load_file(tmp_path / "ours"), tensors())
 
 
 def test_a_file_that_cannot_be_opened_or_read(tmp_path: Path) -> None:

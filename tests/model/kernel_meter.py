@@ -8,6 +8,10 @@ def bytes_read() -> int:
     return _field(Path("/proc/self/io"), "rchar:")
 
 
+def resident_memory() -> int:
+    return _field(Path("/proc/self/status"), "VmRSS:") * 1024
+
+
 def reset_peak_memory() -> None:
     Path("/proc/self/clear_refs").write_text("5")
 
