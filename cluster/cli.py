@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 
 from cluster.commands import pull, verify
-from cluster.environment import refuse_foreign_kernels
+from cluster.environment import let_idle_threads_sleep, refuse_foreign_kernels
 from protos.errors import ExpertMeshError
 
 
@@ -28,6 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parsed = build_parser().parse_args(arguments)
     try:
         refuse_foreign_kernels()
+        let_idle_threads_sleep()
         parsed.run(parsed)
     except ExpertMeshError as error:
         print(f"expertmesh: {error}", file=sys.stderr)

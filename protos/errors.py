@@ -4,6 +4,8 @@ It is not a wire format and imports nothing: the codes are the numbers that gRPC
 
     ExpertMeshError
     ├── InvalidRequestError        INVALID_ARGUMENT    400  the caller changes the request
+    │   └── NoTokenLeftError           a grammar's mask allows no token
+    ├── BrokenLogitsError          INTERNAL            500  the operator looks for a damaged checkpoint
     ├── ConfigError                FAILED_PRECONDITION 500  the operator changes a file or a flag
     │   ├── EnvironmentConflictError   a package is installed that cannot live beside us
     │   └── MissingExtraError          a package is not installed; the message names the extra that brings it
@@ -61,6 +63,34 @@ class InvalidRequestError(ExpertMeshError):
     grpc_code = GrpcCode.INVALID_ARGUMENT
     http_status = 400
     recovered_by = RecoveredBy.CALLER
+
+
+class NoTokenLeftError(InvalidRequestError):
+    """The mask allows no token. Without `rows` the step may be sampled again."""
+
+    def __init__(self, rows: tuple[int, ...]) -> None:
+        super().__init__(rows)
+        self.rows = rows
+
+    def __str__(self) -> str:
+        return (
+            f"the mask of rows {list(self.rows)} allows no token that the model can give; at least one must "
+            f"be left, so change the grammar that made the mask"
+        )
+
+
+class BrokenLogitsError(ExpertMeshError):
+    """The model gave NaN, +inf or nothing above −inf. Without `rows` the step may be sampled again."""
+
+    def __init__(self, rows: tuple[int, ...]) -> None:
+        super().__init__(rows)
+        self.rows = rows
+
+    def __str__(self) -> str:
+        return (
+            f"the logits of rows {list(self.rows)} hold NaN or +inf, or nothing above -inf, so no token was "
+            f"sampled; look for a damaged checkpoint or an overflow in the forward pass"
+        )
 
 
 class ConfigError(ExpertMeshError):

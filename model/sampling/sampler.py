@@ -21,38 +21,10 @@ from kernels.philox import uniform
 from model.sampling.parameters import SamplingParameters
 from model.sampling.sampled_tokens import PositionLogprobs, SampledTokens, TokenLogprob
 from model.sampling.token_counts import TokenCounts
-from protos.errors import ExpertMeshError, InvalidRequestError
+from protos.errors import BrokenLogitsError, NoTokenLeftError
 
 _ROWS_PER_BLOCK = 8
 """Rows in work at a time. An integer weight takes 8 bytes, so a step's temporaries stay near 60 MB."""
-
-
-class BrokenLogitsError(ExpertMeshError):
-    """The model gave NaN, +inf or nothing above −inf. Without `rows` the step may be sampled again."""
-
-    def __init__(self, rows: tuple[int, ...]) -> None:
-        super().__init__(rows)
-        self.rows = rows
-
-    def __str__(self) -> str:
-        return (
-            f"the logits of rows {list(self.rows)} hold NaN or +inf, or nothing above -inf, so no token was "
-            f"sampled; look for a damaged checkpoint or an overflow in the forward pass"
-        )
-
-
-class NoTokenLeftError(InvalidRequestError):
-    """The mask allows no token. Without `rows` the step may be sampled again."""
-
-    def __init__(self, rows: tuple[int, ...]) -> None:
-        super().__init__(rows)
-        self.rows = rows
-
-    def __str__(self) -> str:
-        return (
-            f"the mask of rows {list(self.rows)} allows no token that the model can give; at least one must "
-            f"be left, so change the grammar that made the mask"
-        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster.environment import refuse_foreign_kernels
+from cluster.environment import let_idle_threads_sleep, refuse_foreign_kernels
 from protos.errors import EnvironmentConflictError
 
 
@@ -39,3 +39,12 @@ def test_a_fresh_interpreter_refuses_too(foreign_site: Path) -> None:
     refused = subprocess.run(command, env=beside, capture_output=True, text=True, check=False)
     assert refused.returncode == 1
     assert "EnvironmentConflictError: the PyPI package 'kernels' 9.8.7" in refused.stderr
+
+
+def test_idle_threads_sleep_unless_the_operator_chose(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    let_idle_threads_sleep()
+    assert os.environ["OMP_WAIT_POLICY"] == "PASSIVE"
+    monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
+    let_idle_threads_sleep()
+    assert os.environ["OMP_WAIT_POLICY"] == "ACTIVE"
