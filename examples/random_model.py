@@ -5,7 +5,7 @@ The weights are random, so the tokens mean nothing; what it shows is the whole w
 
 import argparse
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
@@ -31,7 +31,7 @@ SMALL = ModelConfig(
     experts_per_token=4,
     layer_kinds=alternating_layers(6),
 )
-PROMPT_LENGTH, NEW_TOKENS = 300, 48
+PROMPT_LENGTH, NEW_TOKENS, TOKENS_PER_LINE = 300, 48, 12
 SEED = 7
 
 T = TypeVar("T")
@@ -42,21 +42,28 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path("run/random-model"), help="where the model goes")
     folder: Path = parser.parse_args().folder
 
-    print("ExpertMesh has no server yet. This is gpt-oss with random weights, so its tokens mean nothing.\n")
-    timed("write", lambda: write_checkpoint(SMALL, dummy_weights(SMALL, SEED), folder))
-    print(f"        {folder}: {folder_size(folder) / 1e6:.1f} MB, {describe(SMALL)}")
-    model = timed("load", lambda: load(folder))
-    first = timed("speak", lambda: speak(model))
-    again = timed("again", lambda: speak(model))
+    print("There is no server yet. This is a gpt-oss with random weights: its tokens mean nothing.\n")
+    _, write_s = timed(lambda: write_checkpoint(SMALL, dummy_weights(SMALL, SEED), folder))
+    print(f"write  {write_s:5.2f} s  {folder}: {folder_size(folder) / 1e6:.1f} MB, {describe(SMALL)}")
+    model, load_s = timed(lambda: load(folder))
+    print(f"load   {load_s:5.2f} s  every tensor checked, experts packed in MXFP4")
+    first, first_s = timed(lambda: [show(index, token) for index, token in enumerate(speak(model))])
+    print(f"speak  {first_s:5.2f} s  {PROMPT_LENGTH} random tokens in, {len(first)} out, as printed")
+    again, again_s = timed(lambda: list(speak(model)))
     assert first == again, "the same seed must give the same tokens"
-    print(f"        the same {NEW_TOKENS} tokens, from the same seed ({SEED})")
+    print(f"again  {again_s:5.2f} s  the same {len(again)} tokens: the seed decides")
 
 
-def timed(name: str, work: Callable[[], T]) -> T:
+def timed(work: Callable[[], T]) -> tuple[T, float]:
     start = time.perf_counter()
     result = work()
-    print(f"{name:<7} {time.perf_counter() - start:.2f} s", flush=True)
-    return result
+    return result, time.perf_counter() - start
+
+
+def show(index: int, token_id: int) -> int:
+    last_of_line = index % TOKENS_PER_LINE == TOKENS_PER_LINE - 1
+    print(f"{token_id:6}", end="\n" if last_of_line else "", flush=True)
+    return token_id
 
 
 def describe(config: ModelConfig) -> str:
@@ -76,17 +83,10 @@ def load(folder: Path) -> LocalModel:
     return LocalModel.of(checkpoint.config, weights)
 
 
-def speak(model: LocalModel) -> list[int]:
+def speak(model: LocalModel) -> Iterator[int]:
     generator = torch.Generator().manual_seed(SEED)
     prompt: list[int] = torch.randint(0, SMALL.vocab_size, (PROMPT_LENGTH,), generator=generator).tolist()
-    print(f"        {PROMPT_LENGTH} tokens in, {NEW_TOKENS} out:\n       ", end="")
-    token_ids = []
-    parameters = SamplingParameters(temperature=0.8, top_p=0.95, seed=SEED)
-    for token_id in generate(model, prompt, parameters, NEW_TOKENS):
-        token_ids.append(token_id)
-        print(f" {token_id}", end="\n       " if len(token_ids) % 16 == 0 else "", flush=True)
-    print()
-    return token_ids
+    return generate(model, prompt, SamplingParameters(temperature=0.8, top_p=0.95, seed=SEED), NEW_TOKENS)
 
 
 if __name__ == "__main__":
