@@ -7,9 +7,6 @@ INSTALL := $(RUN) pip install --quiet --disable-pip-version-check -c constraints
 BENCHMARKS := load determinism
 PROTOS := $(wildcard protos/*/v1/*.proto)
 
-# On a machine that has other work too, spinning threads slow each other down tenfold (docs/log.md).
-export OMP_WAIT_POLICY ?= PASSIVE
-
 # Tests run in several processes, so PyTorch gets one thread in each.
 PYTEST := OMP_NUM_THREADS=1 $(RUN) pytest -n auto --maxprocesses 4
 

@@ -4,7 +4,12 @@ import os
 import zlib
 
 import pytest
-import torch
+
+from cluster.environment import let_idle_threads_sleep
+
+let_idle_threads_sleep()  # before any test imports torch
+
+import torch  # noqa: E402
 
 
 @pytest.fixture(autouse=True)

@@ -138,7 +138,8 @@ def test_init_files_only_export(repository: Repository) -> None:
     inits = [path for path in repository.files if path.name == "__init__.py"]
     assert PurePosixPath("cluster/__init__.py") in inits
     busy = [str(path) for path in inits if not only_exports(ast.parse((ROOT / path).read_bytes()))]
-    assert busy == []
+    # What runs by `python -m` must set up OpenMP before it imports torch, and this is where Python begins.
+    assert sorted(busy) == ["benchmarks/__init__.py", "examples/__init__.py"]
 
 
 def only_exports(module: ast.Module) -> bool:

@@ -127,7 +127,7 @@ def test_torch_and_triton_are_pinned_exactly_also_without_constraints() -> None:
     assert str(PINS["torch"]) == "torch==2.13.0"
     assert str(PINS["triton"]) == 'triton==3.7.1; sys_platform == "linux"'
     model = {str(Requirement(line)) for line in PYPROJECT["project"]["optional-dependencies"]["model"]}
-    assert model == {str(PINS["torch"]), str(PINS["triton"])}
+    assert {str(PINS["torch"]), str(PINS["triton"])} <= model
 
 
 def test_pip_and_the_build_backend_are_pinned() -> None:
