@@ -26,9 +26,10 @@ def refuse_foreign_kernels(distribution_name: str = "kernels") -> None:
 
 
 def let_idle_threads_sleep() -> None:
-    """Tell OpenMP, before torch loads it, that threads wait asleep rather than spinning.
+    """Tell OpenMP, before torch loads it, that a waiting thread spins for microseconds, then sleeps.
 
-    On a machine that has other work to do as well, spinning threads slow each other down: small matmuls took
-    ten times as long (docs/log.md). A choice that the operator made stands.
+    On a machine that has other work too, threads that spin for long slow each other down: a small model
+    took up to twenty times as long (docs/log.md). What the operator chose stands.
     """
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", "1000")
