@@ -21,10 +21,10 @@ from benchmarks.page_cache import bytes_from_disk, drop_cached
 from benchmarks.process_memory import peak_bytes
 from benchmarks.report import BenchmarkError, Row, compared, run
 from model.checkpoint import Checkpoint
-from model.checkpoint_writer import write_checkpoint
+from model.checkpoint.layouts import HUGGING_FACE
+from model.checkpoint.writer import write_checkpoint
 from model.config import GPT_OSS_20B, ModelConfig, alternating_layers
 from model.dummy import dummy_weights
-from model.layouts import HUGGING_FACE
 from model.weights import Selection
 
 TIME_GOAL = 1 / 1.5

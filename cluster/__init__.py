@@ -1,1 +1,1 @@
-"""The top floor: it knows every other one. Today the command line; later the plan, placement and supervision."""
+"""The top floor, which knows every other one. Today: the command line."""

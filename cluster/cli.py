@@ -7,26 +7,40 @@ gateway's installation never imports torch.
 import argparse
 import sys
 from collections.abc import Sequence
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 
-from cluster.environment import refuse_foreign_kernels
+from cluster.commands import pull, verify
+from cluster.environment import let_idle_threads_sleep, refuse_foreign_kernels
 from protos.errors import ExpertMeshError
 
 
 def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="expertmesh", description="gpt-oss served as a mesh of experts.")
-    parser.add_argument("--version", action="version", version=f"expertmesh {version('expertmesh')}")
-    parser.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
+    parser.add_argument("--version", action="version", version=f"expertmesh {_version()}")
+    commands = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
+    pull.add_to(commands)
+    verify.add_to(commands)
     return parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; 0 is success, 1 a foreseen failure, 2 wrong usage."""
+    """Run one command; 0 is success, 1 a foreseen failure, 2 wrong usage, 130 Ctrl-C."""
     parsed = build_parser().parse_args(arguments)
     try:
         refuse_foreign_kernels()
+        let_idle_threads_sleep()
         parsed.run(parsed)
     except ExpertMeshError as error:
         print(f"expertmesh: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("expertmesh: stopped", file=sys.stderr)
+        return 130
     return 0
+
+
+def _version() -> str:
+    try:
+        return version("expertmesh")
+    except PackageNotFoundError:
+        return "unknown (not installed)"

@@ -1,1 +1,1 @@
-"""Tenants in, tokens out: HTTP, gRPC, harmony, fair queue. This floor is empty until the gateway is built."""
+"""Tenants in, tokens out: HTTP, gRPC, harmony, fair queue. Empty until the gateway is built."""

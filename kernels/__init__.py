@@ -1,1 +1,1 @@
-"""Pure tensor functions: no files, no processes, no clock. Each file is one operation and its plain-torch meaning."""
+"""Pure tensor functions: no files, no processes, no clock. A file is one operation in plain torch."""

@@ -2,7 +2,7 @@
 
 Every (weight, layer, expert) has a generator of its own, so any slice is bit-equal with the same slice of the
 whole: workers that invent their shares separately hold one model. The values neither blow up nor quench the
-activations, however many layers. Not here: files (`model.checkpoint_writer` writes these weights).
+activations, however many layers. Not here: files (`model.checkpoint.writer` writes these weights).
 """
 
 import hashlib
@@ -13,10 +13,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import torch
 from torch import Generator, Tensor
 
-from model.assembly import assemble
+from model.checkpoint.assembly import assemble
+from model.checkpoint.weight_names import PACKED, SCALES, Weight, WeightName
 from model.config import ModelConfig
 from model.host_memory import empty_tensor
-from model.weight_names import PACKED, SCALES, Weight, WeightName
 from model.weights import ModelWeights, Selection
 
 _CHUNK_ELEMENTS = 1 << 22

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
+from kernels.mxfp4 import PackedMatrix
 from model.config import ModelConfig
 
 
@@ -21,11 +22,10 @@ class DenseMatrix:
 
 
 @dataclass(frozen=True, slots=True)
-class PackedMatrices:
+class ExpertMatrices:
     """The same linear layer of several experts, in MXFP4."""
 
-    blocks: Tensor  # [experts, out, in / 32, 16] uint8: two values a byte, low nibble first
-    scales: Tensor  # [experts, out, in / 32] uint8: exponent + 127
+    packed: PackedMatrix  # [experts, out, in]
     bias: Tensor  # [experts, out] bfloat16
 
 
@@ -34,8 +34,8 @@ class ExpertWeights:
     """Some experts of one layer; row i of every tensor belongs to `expert_ids[i]`."""
 
     expert_ids: tuple[int, ...]
-    gate_up: PackedMatrices  # out = 2 * intermediate: gate and up rows interleaved; in = hidden
-    down: PackedMatrices  # out = hidden; in = intermediate
+    gate_up: ExpertMatrices  # out = 2 * intermediate: gate and up rows interleaved; in = hidden
+    down: ExpertMatrices  # out = hidden; in = intermediate
 
 
 @dataclass(frozen=True, slots=True)

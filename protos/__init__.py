@@ -1,1 +1,1 @@
-"""The contract between processes: the error tree now, the .proto files and their generated code with the mesh."""
+"""The contract between processes. Today: the error tree."""

@@ -4,16 +4,25 @@ It is not a wire format and imports nothing: the codes are the numbers that gRPC
 
     ExpertMeshError
     ├── InvalidRequestError        INVALID_ARGUMENT    400  the caller changes the request
+    │   └── NoTokenLeftError           a grammar's mask allows no token
+    ├── BrokenLogitsError          INTERNAL            500  the operator looks for a damaged checkpoint
     ├── ConfigError                FAILED_PRECONDITION 500  the operator changes a file or a flag
-    │   └── EnvironmentConflictError
+    │   ├── EnvironmentConflictError   a package is installed that cannot live beside us
+    │   └── MissingExtraError          a package is not installed; the message names the extra that brings it
     ├── CheckpointError            FAILED_PRECONDITION 500  the operator repairs the model folder
     │   ├── CorruptFileError           a file is cut short or is not safetensors
     │   ├── TensorMissingError         the layout wants a tensor that no file holds
     │   ├── TensorSurplusError         a file holds a tensor that the layout does not know
     │   ├── TensorMismatchError        wrong shape or wrong dtype
     │   └── TensorValueError           a value that no healthy checkpoint holds (a NaN scale)
-    ├── HubError                   FAILED_PRECONDITION 500  the operator corrects the name, the token or the folder
-    │   └── HubUnreachableError        UNAVAILABLE     503  retry later, or use offline mode
+    ├── HubError                   FAILED_PRECONDITION 500  the operator corrects name, token or folder
+    │   ├── HubUnreachableError        UNAVAILABLE     503  retry later, or use offline mode
+    │   ├── HubAccessError             a token is missing, or the model's licence is not accepted
+    │   ├── HubNotFoundError           no such model, revision or file
+    │   ├── HubOfflineError            offline mode, and the model is not whole on this machine
+    │   ├── UnsupportedModelError      the hub has it, and ExpertMesh cannot serve it
+    │   ├── DamagedModelError          a file is missing, or is not what the hub published
+    │   └── DiskSpaceError             the model does not fit on the disk
     └── CapacityError              RESOURCE_EXHAUSTED  429  retry when load has gone down
 """
 
@@ -40,7 +49,7 @@ class RecoveredBy(StrEnum):
 
 
 class ExpertMeshError(Exception):
-    """Something failed in a way that we foresaw; the message says what, the value, the limit, what to change."""
+    """A foreseen failure; its message says what failed, the value, the limit and what to change."""
 
     grpc_code: ClassVar[GrpcCode] = GrpcCode.INTERNAL
     http_status: ClassVar[int] = 500
@@ -56,6 +65,34 @@ class InvalidRequestError(ExpertMeshError):
     recovered_by = RecoveredBy.CALLER
 
 
+class NoTokenLeftError(InvalidRequestError):
+    """The mask allows no token. Without `rows` the step may be sampled again."""
+
+    def __init__(self, rows: tuple[int, ...]) -> None:
+        super().__init__(rows)
+        self.rows = rows
+
+    def __str__(self) -> str:
+        return (
+            f"the mask of rows {list(self.rows)} allows no token that the model can give; at least one must "
+            f"be left, so change the grammar that made the mask"
+        )
+
+
+class BrokenLogitsError(ExpertMeshError):
+    """The model gave NaN, +inf or nothing above −inf. Without `rows` the step may be sampled again."""
+
+    def __init__(self, rows: tuple[int, ...]) -> None:
+        super().__init__(rows)
+        self.rows = rows
+
+    def __str__(self) -> str:
+        return (
+            f"the logits of rows {list(self.rows)} hold NaN or +inf, or nothing above -inf, so no token was "
+            f"sampled; look for a damaged checkpoint or an overflow in the forward pass"
+        )
+
+
 class ConfigError(ExpertMeshError):
     """A configuration file or flag says something that we do not understand or cannot obey."""
 
@@ -64,6 +101,10 @@ class ConfigError(ExpertMeshError):
 
 class EnvironmentConflictError(ConfigError):
     """The Python environment holds something that cannot live beside us."""
+
+
+class MissingExtraError(ConfigError):
+    """The command needs a package that this installation of ExpertMesh was made without."""
 
 
 class CheckpointError(ExpertMeshError):
@@ -104,6 +145,30 @@ class HubUnreachableError(HubError):
     grpc_code = GrpcCode.UNAVAILABLE
     http_status = 503
     retryable = True
+
+
+class HubAccessError(HubError):
+    """The model hub knows the model and does not give it to us."""
+
+
+class HubNotFoundError(HubError):
+    """The model hub knows no such model, revision or file."""
+
+
+class HubOfflineError(HubError):
+    """Offline mode forbids asking the hub, and the model is not whole on this machine."""
+
+
+class UnsupportedModelError(HubError):
+    """The hub has the model, and it is not a checkpoint that ExpertMesh serves."""
+
+
+class DamagedModelError(HubError):
+    """A file on disk is missing, or is not byte for byte what the hub published; pulling again repairs it."""
+
+
+class DiskSpaceError(HubError):
+    """The model does not fit on the disk."""
 
 
 class CapacityError(ExpertMeshError):

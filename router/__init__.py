@@ -1,1 +1,1 @@
-"""The token router: placement, dispatch plan, exchange, combine. This floor is empty until the mesh is built."""
+"""The token router: placement, dispatch plan, exchange, combine. Empty until the mesh is built."""

@@ -1,1 +1,1 @@
-"""Shards: the engine, attention workers, expert workers. This floor is empty until the engine is built."""
+"""Shards: the engine, attention workers, expert workers. Empty until the engine is built."""

@@ -6,11 +6,11 @@ import torch
 import transformers
 from torch import Tensor
 
-from model.assembly import find_weight
-from model.checkpoint_writer import write_checkpoint
+from model.checkpoint.assembly import find_weight
+from model.checkpoint.weight_names import PACKED, SCALES, WeightName, every_weight
+from model.checkpoint.writer import write_checkpoint
 from model.config import ModelConfig, alternating_layers
 from model.dummy import dummy_weights
-from model.weight_names import PACKED, SCALES, WeightName, every_weight
 from tests.model.tiny_model import SLICE, TINY, assert_slice_of
 
 NORMS = (WeightName.ATTENTION_NORM, WeightName.MOE_NORM, WeightName.FINAL_NORM)
@@ -33,7 +33,7 @@ def test_a_seed_is_a_model() -> None:
 
 def test_no_layer_and_no_expert_is_like_another() -> None:
     weights = dummy_weights(TINY, 3)
-    blocks = torch.cat([experts.gate_up.blocks.flatten(1) for experts in weights.experts.values()])
+    blocks = torch.cat([experts.gate_up.packed.blocks.flatten(1) for experts in weights.experts.values()])
     assert len(set(map(tuple, blocks.tolist()))) == 5 * 7
     queries = torch.stack([attention.qkv.weight.flatten() for attention in weights.attention.values()])
     assert len(set(map(tuple, queries.tolist()))) == 5

@@ -2,9 +2,9 @@
 
 import torch
 
-from model.assembly import find_weight
+from model.checkpoint.assembly import find_weight
+from model.checkpoint.weight_names import EXPERT_WEIGHTS, every_weight
 from model.config import ModelConfig, alternating_layers
-from model.weight_names import EXPERT_WEIGHTS, every_weight
 from model.weights import ModelWeights, Selection
 
 TINY = ModelConfig(

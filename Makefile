@@ -1,0 +1,74 @@
+# Every command of the project. Each target sets up what it needs first; the second time it starts at once.
+
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python -m
+INSTALL := $(RUN) pip install --quiet --disable-pip-version-check -c constraints.txt
+BENCHMARKS := load determinism
+PROTOS := $(wildcard protos/*/v1/*.proto)
+
+# Tests run in several processes, so PyTorch gets one thread in each.
+PYTEST := OMP_NUM_THREADS=1 $(RUN) pytest -n auto --maxprocesses 4
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help run test check format bench protos constraints clean
+
+help: ## List these commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: $(VENV)/single.installed ## Make a small random checkpoint and generate from it
+	@$(RUN) examples.random_model
+
+test: $(VENV)/test.installed ## Run the tests
+	@$(PYTEST)
+
+check: $(VENV)/check.installed ## Lint, format, types, floors, links in the docs: what CI checks
+	$(RUN) ruff check
+	$(RUN) ruff format --check
+	$(RUN) mypy
+	$(VENV)/bin/lint-imports --no-logo
+	$(RUN) tools.check_links
+
+format: $(VENV)/check.installed ## Mend what ruff can mend
+	$(RUN) ruff check --fix-only
+	$(RUN) ruff format
+
+bench: $(VENV)/bench.installed ## Run every benchmark in its quick form; results in build/
+	@mkdir -p build
+	@set -e; for name in $(BENCHMARKS); do $(RUN) benchmarks.$$name --quick --json build/$$name.json; done
+
+protos: ## Generate protos/gen from the .proto files
+	@if [ -z "$(PROTOS)" ]; then echo "no .proto files yet"; else \
+	  echo "$(PROTOS): there is no rule that generates their code yet" >&2; exit 1; fi
+
+constraints: $(VENV)/pip.pinned ## Resolve every version anew into constraints.txt
+	@$(RUN) tools.pin
+
+clean: ## Remove all that these commands made, the virtual environment too
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# These extras hold others, as pyproject.toml has it; what is there need not be installed again.
+test_holds := single bench
+check_holds := test single bench
+
+# An interrupted installation leaves no stamp, so the next call finishes it.
+$(VENV)/%.installed: pyproject.toml constraints.txt $(VENV)/pip.pinned
+	@echo "Installing extra '$*' into $(VENV) (the first time PyTorch with CUDA: minutes, and 5 GB of disk)"
+	@$(INSTALL) --build-constraint constraints.txt -e '.[$*]'
+	@touch $(foreach extra,$* $($*_holds),$(VENV)/$(extra).installed)
+
+$(VENV)/pip.pinned: constraints.txt | $(VENV)/created
+	@$(INSTALL) pip
+	@touch $@
+
+$(VENV)/created:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "ExpertMesh needs Python 3.11 or newer, and '$(PYTHON)' is: $$($(PYTHON) --version 2>&1)." >&2; \
+	  echo "Install one, or name it: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "'$(PYTHON)' cannot make virtual environments. On Debian or Ubuntu: apt-get install python3-venv" >&2; \
+	  exit 1; }
+	@$(PYTHON) -m venv --clear $(VENV)
+	@touch $@

@@ -1,0 +1,93 @@
+"""What `make run` shows until there is a server: a small random gpt-oss, written, loaded, and made to talk.
+
+The weights are random, so the tokens mean nothing; what it shows is the whole way from files to tokens.
+"""
+
+import argparse
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+
+from model.checkpoint import Checkpoint
+from model.checkpoint.writer import write_checkpoint
+from model.config import ModelConfig, alternating_layers
+from model.dummy import dummy_weights
+from model.generate import generate
+from model.local_model import LocalModel
+from model.sampling.parameters import SamplingParameters
+from model.weights import Selection
+
+SMALL = ModelConfig(
+    vocab_size=2048,
+    hidden_size=256,
+    intermediate_size=320,
+    head_dim=32,
+    num_query_heads=12,
+    num_kv_heads=4,
+    num_experts=16,
+    experts_per_token=4,
+    layer_kinds=alternating_layers(6),
+)
+PROMPT_LENGTH, NEW_TOKENS, TOKENS_PER_LINE = 300, 48, 12
+SEED = 7
+
+T = TypeVar("T")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--folder", type=Path, default=Path("run/random-model"), help="where the model goes")
+    folder: Path = parser.parse_args().folder
+
+    print("There is no server yet. This is a gpt-oss with random weights: its tokens mean nothing.\n")
+    _, write_s = timed(lambda: write_checkpoint(SMALL, dummy_weights(SMALL, SEED), folder))
+    print(f"write  {write_s:5.2f} s  {folder}: {folder_size(folder) / 1e6:.1f} MB, {describe(SMALL)}")
+    model, load_s = timed(lambda: load(folder))
+    print(f"load   {load_s:5.2f} s  every tensor checked, experts packed in MXFP4")
+    first, first_s = timed(lambda: [show(index, token) for index, token in enumerate(speak(model))])
+    print(f"speak  {first_s:5.2f} s  {PROMPT_LENGTH} random tokens in, {len(first)} out, as printed")
+    again, again_s = timed(lambda: list(speak(model)))
+    assert first == again, "the same seed must give the same tokens"
+    print(f"again  {again_s:5.2f} s  the same {len(again)} tokens: the seed decides")
+
+
+def timed(work: Callable[[], T]) -> tuple[T, float]:
+    start = time.perf_counter()
+    result = work()
+    return result, time.perf_counter() - start
+
+
+def show(index: int, token_id: int) -> int:
+    last_of_line = index % TOKENS_PER_LINE == TOKENS_PER_LINE - 1
+    print(f"{token_id:6}", end="\n" if last_of_line else "", flush=True)
+    return token_id
+
+
+def describe(config: ModelConfig) -> str:
+    return (
+        f"{config.num_layers} layers, {config.num_experts} experts ({config.experts_per_token} a token), "
+        f"vocabulary {config.vocab_size}"
+    )
+
+
+def folder_size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.iterdir())
+
+
+def load(folder: Path) -> LocalModel:
+    checkpoint = Checkpoint.open(folder)
+    weights = checkpoint.load(Selection.whole(checkpoint.config), dtype=torch.float32)
+    return LocalModel.of(checkpoint.config, weights)
+
+
+def speak(model: LocalModel) -> Iterator[int]:
+    generator = torch.Generator().manual_seed(SEED)
+    prompt: list[int] = torch.randint(0, SMALL.vocab_size, (PROMPT_LENGTH,), generator=generator).tolist()
+    return generate(model, prompt, SamplingParameters(temperature=0.8, top_p=0.95, seed=SEED), NEW_TOKENS)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,143 @@
+"""Attention over paged keys and values: grouped heads, optional window, a sink per query head.
+
+    visible(q, k) = 0 ≤ q − k < window        (window: None for full layers)
+    l_k = q · k / √head_dim;  p_k = exp(l_k − m) / (Σ exp(l_j − m) + exp(sink − m))
+
+One pass over blocks of keys with a running maximum. The sink is where the pass starts (m = sink, sum = 1),
+so it costs nothing, and a block in which a query sees nothing changes none of its bits. Therefore, with
+`row_tile` set, every matmul has one shape and blocks lie at fixed positions, and a query's result is the
+same in any chunk and any company (see kernels/linear.py).
+
+Chunks of any length at any offset: prefill and decode are the same call.
+"""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from kernels.linear import pad_rows
+from kernels.paging import PagedKeysValues, PageTable, read_positions
+
+_FREE_QUERY_TILE = 256
+_FREE_KEY_TILE = 2048
+_FIXED_KEY_TILE = 128
+
+
+@dataclass(frozen=True, slots=True)
+class AttentionQueries:
+    """Whose queries the rows are: sequence s has rows starts[s] … starts[s + 1] − 1, in order."""
+
+    starts: Tensor  # [sequences + 1] int64
+    first_positions: Tensor  # [sequences] int64
+    table: PageTable
+
+
+def attention(
+    query: Tensor,
+    cache: PagedKeysValues,
+    queries: AttentionQueries,
+    sinks: Tensor,
+    window: int | None,
+    row_tile: int | None = None,
+) -> Tensor:
+    """query: [tokens, query_heads, head_dim], sinks: [query_heads] -> [tokens, query_heads, head_dim]."""
+    result = torch.empty_like(query)
+    starts = queries.starts.tolist()
+    for sequence, first_position in enumerate(queries.first_positions.tolist()):
+        rows = slice(starts[sequence], starts[sequence + 1])
+        pass_over = _SequencePass(cache, queries.table, sequence, sinks, window, row_tile)
+        result[rows] = pass_over.attend(query[rows], first_position)
+    return result
+
+
+@dataclass(frozen=True, slots=True)
+class _SequencePass:
+    """Attention of one sequence's chunk."""
+
+    cache: PagedKeysValues
+    table: PageTable
+    sequence: int
+    sinks: Tensor
+    window: int | None
+    row_tile: int | None
+
+    def attend(self, query: Tensor, first_position: int) -> Tensor:
+        """query: [chunk, query_heads, head_dim] -> the same shape."""
+        query_tile = self.row_tile or _FREE_QUERY_TILE
+        tiles = [
+            self._attend_tile(tile, first_position + index * query_tile)
+            for index, tile in enumerate(torch.split(query, query_tile))
+        ]
+        return torch.cat(tiles)
+
+    def _attend_tile(self, query: Tensor, first_position: int) -> Tensor:
+        num_queries, num_heads, head_dim = query.shape
+        num_kv_heads = self.cache.keys.shape[2]
+        group = num_heads // num_kv_heads
+        if self.row_tile is not None:
+            query = pad_rows(query, self.row_tile)
+        padded = query.shape[0]
+        # Rows of one kv head: its queries' heads side by side.
+        grouped = query.float().view(padded, num_kv_heads, group, head_dim).transpose(0, 1)
+        grouped = grouped.reshape(num_kv_heads, padded * group, head_dim) * head_dim**-0.5
+        row_position = first_position + torch.arange(padded, device=query.device).repeat_interleave(group)
+
+        sink = self.sinks.float().view(num_kv_heads, 1, group).expand(-1, padded, -1)
+        largest = sink.reshape(num_kv_heads, padded * group, 1).clone()  # [kv_heads, rows, 1]
+        total = torch.ones_like(largest)
+        mixed = torch.zeros_like(grouped)  # [kv_heads, rows, head_dim]
+        for start, stop in self._key_blocks(first_position, first_position + num_queries):
+            keys, values = self._read_block(start, stop, first_position + num_queries)
+            key_position = torch.arange(start, stop, device=query.device)
+            logits = torch.bmm(grouped, keys).masked_fill(
+                ~self._visible(row_position[:, None], key_position[None, :]), -torch.inf
+            )  # [kv_heads, rows, block]
+            new_largest = torch.maximum(largest, logits.amax(dim=-1, keepdim=True))
+            share = torch.exp(logits - new_largest)  # [kv_heads, rows, block]
+            fade = torch.exp(largest - new_largest)  # [kv_heads, rows, 1]
+            total = total * fade + share.sum(dim=-1, keepdim=True)
+            mixed = mixed * fade + torch.bmm(share, values)
+            largest = new_largest
+        mixed = (mixed / total).view(num_kv_heads, padded, group, head_dim).transpose(0, 1)
+        return mixed.reshape(padded, num_heads, head_dim)[:num_queries].to(query.dtype)
+
+    def _key_blocks(self, first_query: int, past_query: int) -> list[tuple[int, int]]:
+        """Blocks of positions that hold every key that queries first_query … past_query − 1 may see."""
+        first_key = 0 if self.window is None else max(0, first_query - self.window + 1)
+        if self.row_tile is None:
+            edges = [*range(first_key, past_query, _FREE_KEY_TILE), past_query]
+            return list(pairwise(edges))
+        first_block = first_key // _FIXED_KEY_TILE * _FIXED_KEY_TILE
+        return [(start, start + _FIXED_KEY_TILE) for start in range(first_block, past_query, _FIXED_KEY_TILE)]
+
+    def _read_block(self, start: int, stop: int, past_query: int) -> tuple[Tensor, Tensor]:
+        """-> keys [kv_heads, head_dim, block], values [kv_heads, block, head_dim]; zero where not kept."""
+        kept_from = int(self.table.first_page[self.sequence]) * self.cache.page_size
+        first, past = max(start, kept_from), min(stop, past_query)
+        read = read_positions(self.cache, self.table, self.sequence, first, past)
+        outside = (0, 0, 0, 0, first - start, stop - past)
+        keys = functional.pad(read.keys[0].float(), outside)  # [block, kv_heads, head_dim]
+        values = functional.pad(read.values[0].float(), outside)
+        return keys.permute(1, 2, 0).contiguous(), values.transpose(0, 1).contiguous()
+
+    def _visible(self, query_position: Tensor, key_position: Tensor) -> Tensor:
+        """query_position: [rows, 1], key_position: [1, block] -> [rows, block]."""
+        distance = query_position - key_position
+        visible = distance >= 0
+        return visible if self.window is None else visible & (distance < self.window)
+
+
+def rows_are_equal_in_attention(num_kv_heads: int, group: int, head_dim: int, row_tile: int) -> bool:
+    """Whether the two matmuls above give equal query rows equal bits at this tile (see kernels/linear.py)."""
+    generator = torch.Generator().manual_seed(num_kv_heads * group * head_dim)
+
+    def equal_rows(width: int, out: int) -> bool:
+        row = torch.randn(num_kv_heads, 1, width, generator=generator)
+        rows = row.expand(-1, row_tile * group, -1).contiguous()  # [kv_heads, rows, width]
+        result = torch.bmm(rows, torch.randn(num_kv_heads, width, out, generator=generator))
+        return bool((result == result[:, :group].repeat(1, row_tile, 1)).all())
+
+    return equal_rows(head_dim, _FIXED_KEY_TILE) and equal_rows(_FIXED_KEY_TILE, head_dim)

@@ -1,0 +1,35 @@
+"""Grouping: the assignments of a step, sorted by expert, so that each expert's rows are contiguous."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Assignments:
+    """Work for a set of local experts: row `rows[i]` of the input goes through local expert `experts[i]`.
+
+    This is what a dispatch carries: rows travel once, however many local experts want them.
+    """
+
+    rows: Tensor  # [assignments] int64, into the input rows
+    experts: Tensor  # [assignments] int64, 0 … local experts − 1
+    weights: Tensor  # [assignments] float32
+
+
+@dataclass(frozen=True, slots=True)
+class ExpertGroups:
+    """Assignments in expert order: expert e has `order[offsets[e] : offsets[e + 1]]`."""
+
+    order: Tensor  # [assignments] int64, indices into the assignments
+    offsets: Tensor  # [local experts + 1] int64
+
+
+def group_by_expert(experts: Tensor, num_experts: int) -> ExpertGroups:
+    """experts: [assignments]. Within a group, assignments keep their order."""
+    order = torch.argsort(experts, stable=True)
+    counts = torch.bincount(experts, minlength=num_experts)  # [local experts]
+    offsets = torch.zeros(num_experts + 1, dtype=torch.int64, device=experts.device)
+    torch.cumsum(counts, dim=0, out=offsets[1:])
+    return ExpertGroups(order=order, offsets=offsets)

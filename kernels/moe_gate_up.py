@@ -1,0 +1,53 @@
+"""First half of the experts: gather rows, grouped MXFP4 matmul, bias, clamped SwiGLU.
+
+    gate, up = even, odd outputs of (W x + b)
+    y = min(gate, L) · σ(1.702 · min(gate, L)) · (clamp(up, −L, L) + 1)
+
+Must read each visited expert's gate_up once, and each assigned row once.
+"""
+
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+from kernels.group import Assignments, ExpertGroups
+from kernels.linear import linear
+from kernels.mxfp4 import PackedMatrix, dequantize
+
+SWIGLU_ALPHA = 1.702
+
+
+def moe_gate_up(
+    x: Tensor,
+    assignments: Assignments,
+    groups: ExpertGroups,
+    weight: PackedMatrix,
+    bias: Tensor,
+    limit: float,
+    row_tile: int | None = None,
+) -> Tensor:
+    """x: [rows, hidden], weight: [experts, 2 * intermediate, hidden], bias: [experts, 2 * intermediate].
+
+    -> [assignments, intermediate] in x's dtype, in the order of `groups`.
+    """
+    result = x.new_empty(len(groups.order), bias.shape[1] // 2)  # [assignments, intermediate]
+    offsets = groups.offsets.tolist()
+    for expert, (start, stop) in enumerate(pairwise(offsets)):
+        if start == stop:
+            continue
+        rows = x[assignments.rows[groups.order[start:stop]]]  # [group, hidden]
+        matrix = dequantize(PackedMatrix(weight.blocks[expert], weight.scales[expert]), x.dtype)
+        projected = linear(rows, matrix, bias[expert].to(x.dtype), row_tile)  # [group, 2 * intermediate]
+        result[start:stop] = swiglu(projected, limit)
+    return result
+
+
+def swiglu(projected: Tensor, limit: float) -> Tensor:
+    """projected: [rows, 2 * intermediate], gate and up interleaved -> [rows, intermediate], same dtype."""
+    wide = projected.float()
+    gate = wide[:, 0::2].clamp(max=limit)  # [rows, intermediate]
+    up = wide[:, 1::2].clamp(-limit, limit)
+    # Not torch.sigmoid: its scalar and its vector form differ in the last bit, so that an element's result
+    # would depend on where in the tensor it stands. exp and division have one result each.
+    return (gate / (1 + torch.exp(-SWIGLU_ALPHA * gate)) * (up + 1)).to(projected.dtype)

@@ -1,0 +1,24 @@
+"""Routing: of a token's gate logits, the top-k, and a softmax over those k alone.
+
+Equal logits go to the lower expert id, on every device, so that two processes never disagree.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Routing:
+    """Which experts each token visits, best first, and what their answers weigh."""
+
+    expert_ids: Tensor  # [tokens, top_k] int64
+    weights: Tensor  # [tokens, top_k] float32; each row sums to one
+
+
+def route(logits: Tensor, top_k: int) -> Routing:
+    """logits: [tokens, experts]."""
+    ordered = torch.sort(logits.float(), dim=-1, descending=True, stable=True)
+    chosen = ordered.values[:, :top_k]  # [tokens, top_k]
+    return Routing(expert_ids=ordered.indices[:, :top_k], weights=torch.softmax(chosen, dim=-1))

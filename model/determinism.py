@@ -1,0 +1,55 @@
+"""Deterministic mode: the number of rows at which this machine's matmuls treat every row alike.
+
+With that `row_tile` a sequence's logits are equal to the last bit whatever shares its batch and however its
+prefill is cut (docs/adr/0005-deterministic-mode.md). The proof holds for this process: its thread count,
+its library, its dtype. A tile of one row needs no proof, so there always is an answer.
+"""
+
+from collections.abc import Iterable, Iterator
+
+import torch
+from torch import Tensor
+
+from kernels.attention import rows_are_equal_in_attention
+from kernels.linear import rows_are_equal_in_a_tile
+from model.config import ModelConfig
+from model.weights import ModelWeights
+
+CANDIDATES = (16, 8, 4, 2, 1)
+
+
+def deterministic_row_tile(config: ModelConfig, weights: ModelWeights, dtype: torch.dtype) -> int:
+    """The largest candidate that holds for every matmul that `weights` take part in."""
+    matrices = list(_one_of_each_shape(_matrices(config, weights, dtype)))
+    return next(
+        tile for tile in CANDIDATES if _holds(tile, matrices, config, attention=bool(weights.attention))
+    )
+
+
+def _holds(row_tile: int, matrices: Iterable[Tensor], config: ModelConfig, *, attention: bool) -> bool:
+    if not all(rows_are_equal_in_a_tile(matrix, row_tile) for matrix in matrices):
+        return False
+    return not attention or rows_are_equal_in_attention(
+        config.num_kv_heads, config.queries_per_kv_head, config.head_dim, row_tile
+    )
+
+
+def _matrices(config: ModelConfig, weights: ModelWeights, dtype: torch.dtype) -> Iterator[Tensor]:
+    """Dense weights as they are; for the packed ones, a stand-in of their shape."""
+    for layer in weights.attention.values():
+        yield from (layer.qkv.weight, layer.output.weight, layer.gate.weight)
+    if weights.unembedding is not None:
+        yield weights.unembedding.projection
+    if weights.experts:
+        generator = torch.Generator().manual_seed(0)
+        hidden, intermediate = config.hidden_size, config.intermediate_size
+        for shape in ((2 * intermediate, hidden), (hidden, intermediate)):
+            yield torch.randn(shape, generator=generator).to(dtype)
+
+
+def _one_of_each_shape(matrices: Iterable[Tensor]) -> Iterator[Tensor]:
+    seen: set[torch.Size] = set()
+    for matrix in matrices:
+        if matrix.shape not in seen:
+            seen.add(matrix.shape)
+            yield matrix

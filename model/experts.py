@@ -1,0 +1,57 @@
+"""The experts as the forward pass sees them: a protocol, and the implementation that holds all of them here.
+
+The router implements the same protocol over workers elsewhere.
+"""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from kernels.combine import combine
+from kernels.group import Assignments, group_by_expert
+from kernels.moe_down import moe_down
+from kernels.moe_gate_up import moe_gate_up
+from kernels.route import Routing
+from model.weights import ExpertWeights
+
+
+class Experts(Protocol):
+    """Σ over a token's slots of weight · expert(x), for every token."""
+
+    def __call__(self, layer: int, x: Tensor, routing: Routing) -> Tensor:
+        """x: [tokens, hidden] -> [tokens, hidden] in x's dtype."""
+        ...
+
+
+class LocalExperts:
+    """Every expert of every layer that this process runs."""
+
+    def __init__(
+        self, weights: Mapping[int, ExpertWeights], swiglu_limit: float, row_tile: int | None
+    ) -> None:
+        self._weights = weights
+        self._swiglu_limit = swiglu_limit
+        self._row_tile = row_tile
+
+    def __call__(self, layer: int, x: Tensor, routing: Routing) -> Tensor:
+        num_tokens, top_k = routing.expert_ids.shape
+        every_token = torch.arange(num_tokens, device=x.device)
+        assignments = Assignments(
+            rows=every_token.repeat_interleave(top_k),  # [tokens * top_k], token by token
+            experts=routing.expert_ids.flatten(),
+            weights=routing.weights.flatten(),
+        )
+        rows = run_experts(self._weights[layer], x, assignments, self._swiglu_limit, self._row_tile)
+        return combine(rows.view(num_tokens, top_k, -1))
+
+
+def run_experts(
+    weights: ExpertWeights, x: Tensor, assignments: Assignments, swiglu_limit: float, row_tile: int | None
+) -> Tensor:
+    """x: [rows, hidden] -> weighted rows [assignments, hidden], in the order of the assignments."""
+    groups = group_by_expert(assignments.experts, len(weights.expert_ids))
+    gate_up, down = weights.gate_up, weights.down
+    y = moe_gate_up(x, assignments, groups, gate_up.packed, gate_up.bias, swiglu_limit, row_tile)
+    return moe_down(y, assignments, groups, down.packed, down.bias, row_tile)

@@ -1,0 +1,107 @@
+"""gpt-oss: the forward pass over a step batch. The same loop runs in one process and in a mesh.
+
+    h = embed(tokens)
+    each layer: h += attention(norm(h));  h += experts(route(norm(h)))
+    logits = unembed(norm(h))
+
+It keeps no state between steps: keys and values live in the cache that is passed in.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from kernels.attention import attention
+from kernels.linear import linear
+from kernels.paging import write_keys_values
+from kernels.rmsnorm import rmsnorm
+from kernels.rope import RotaryTable, rotary_table, rotate
+from kernels.route import route
+from model.config import LayerKind, ModelConfig
+from model.experts import Experts
+from model.kv_cache import KvCache
+from model.step_batch import LayerView, StepBatch
+from model.weights import AttentionLayerWeights, ModelWeights
+
+
+class GptOss:
+    """A model, or a stage of one: it can do what its weights hold."""
+
+    def __init__(
+        self, config: ModelConfig, weights: ModelWeights, experts: Experts, row_tile: int | None = None
+    ) -> None:
+        self.config = config
+        self._weights = weights
+        self._experts = experts
+        self._row_tile = row_tile
+        self._rotary = _rotary_table_of(config)
+
+    @torch.inference_mode()
+    def forward(self, batch: StepBatch, cache: KvCache) -> Tensor:
+        """-> logits of the tokens that want them, [outputs, vocab] float32."""
+        hidden = self.run_layers(self.embed(batch), sorted(self._weights.attention), batch, cache)
+        return self.unembed(hidden[batch.logit_rows])
+
+    def embed(self, batch: StepBatch) -> Tensor:
+        """-> [tokens, hidden]"""
+        assert self._weights.embedding is not None, "this stage holds no embedding"
+        return self._weights.embedding[batch.token_ids]
+
+    def run_layers(self, hidden: Tensor, layers: Sequence[int], batch: StepBatch, cache: KvCache) -> Tensor:
+        """hidden: [tokens, hidden] -> the same after `layers`; their keys and values are in the cache."""
+        for layer in layers:
+            weights = self._weights.attention[layer]
+            hidden = hidden + self._attend(layer, weights, hidden, batch, cache)
+            hidden = hidden + self._visit_experts(layer, weights, hidden)
+        return hidden
+
+    def unembed(self, hidden: Tensor) -> Tensor:
+        """hidden: [outputs, hidden] -> [outputs, vocab] float32"""
+        weights = self._weights.unembedding
+        assert weights is not None, "this stage holds no unembedding"
+        normed = rmsnorm(hidden, weights.norm, self.config.rms_norm_eps)
+        return linear(normed, weights.projection, None, self._row_tile).float()
+
+    def _attend(
+        self, layer: int, weights: AttentionLayerWeights, hidden: Tensor, batch: StepBatch, cache: KvCache
+    ) -> Tensor:
+        config = self.config
+        view, window = self._view(layer, batch)
+        normed = rmsnorm(hidden, weights.attention_norm, config.rms_norm_eps)
+        qkv = linear(normed, weights.qkv.weight, weights.qkv.bias, self._row_tile)
+        query, key, value = torch.split(qkv, [config.query_width, config.kv_width, config.kv_width], dim=-1)
+        query = rotate(self._split_heads(query), self._rotary, batch.positions)
+        key = rotate(self._split_heads(key), self._rotary, batch.positions)
+        paged = cache.of_layer(layer)
+        write_keys_values(paged, key, self._split_heads(value), view.slots)
+        mixed = attention(query, paged, view.queries, weights.sinks, window, self._row_tile)
+        return linear(mixed.flatten(1), weights.output.weight, weights.output.bias, self._row_tile)
+
+    def _split_heads(self, rows: Tensor) -> Tensor:
+        """rows: [tokens, heads * head_dim] -> [tokens, heads, head_dim]"""
+        return rows.view(len(rows), -1, self.config.head_dim)
+
+    def _view(self, layer: int, batch: StepBatch) -> tuple[LayerView, int | None]:
+        if self.config.layer_kinds[layer] is LayerKind.SLIDING:
+            return batch.sliding, self.config.sliding_window
+        return batch.full, None
+
+    def _visit_experts(self, layer: int, weights: AttentionLayerWeights, hidden: Tensor) -> Tensor:
+        normed = rmsnorm(hidden, weights.moe_norm, self.config.rms_norm_eps)
+        gate_logits = linear(normed, weights.gate.weight, weights.gate.bias, self._row_tile)
+        return self._experts(layer, normed, route(gate_logits, self.config.experts_per_token))
+
+
+def _rotary_table_of(config: ModelConfig) -> RotaryTable:
+    rope = config.rope
+    return rotary_table(
+        config.max_positions,
+        config.head_dim,
+        theta=rope.theta,
+        factor=rope.factor,
+        original_positions=rope.original_positions,
+        beta_fast=rope.beta_fast,
+        beta_slow=rope.beta_slow,
+        truncate=rope.truncate,
+    )

@@ -1,0 +1,1 @@
+"""Pulls checkpoints from the model hub. `manifest` needs no huggingface_hub, so this exports nothing."""

@@ -1,0 +1,39 @@
+"""A whole model in this process: forward pass and experts together, from a folder or from weights at hand."""
+
+from dataclasses import dataclass
+
+from model.config import ModelConfig
+from model.determinism import deterministic_row_tile
+from model.experts import LocalExperts
+from model.gpt_oss import GptOss
+from model.kv_cache import KvCache
+from model.weights import ModelWeights
+
+
+@dataclass(frozen=True, slots=True)
+class LocalModel:
+    """What single mode runs, and the oracle for every mode that spreads the same work over processes."""
+
+    config: ModelConfig
+    weights: ModelWeights
+    forward_pass: GptOss
+    row_tile: int | None
+
+    @classmethod
+    def of(cls, config: ModelConfig, weights: ModelWeights, *, deterministic: bool = False) -> "LocalModel":
+        assert weights.embedding is not None, "a whole model has an embedding"
+        row_tile = deterministic_row_tile(config, weights, weights.embedding.dtype) if deterministic else None
+        experts = LocalExperts(weights.experts, config.swiglu_limit, row_tile)
+        return cls(config, weights, GptOss(config, weights, experts, row_tile), row_tile)
+
+    def allocate_cache(self, num_pages: int, page_size: int) -> KvCache:
+        """In the dtype and on the device of the activations."""
+        embedding = self.weights.embedding
+        assert embedding is not None
+        return KvCache.allocate(
+            self.config,
+            num_pages=num_pages,
+            page_size=page_size,
+            dtype=embedding.dtype,
+            device=embedding.device,
+        )

@@ -1,0 +1,117 @@
+"""Everything that one forward pass needs to know about its tokens, as tensors.
+
+A step mixes decodes (one token) and prefill chunks (many) of any sequences. Who goes into a step is the
+scheduler's business; what a sequence has said so far is the caller's.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import torch
+from torch import Tensor
+
+from kernels.attention import AttentionQueries
+from kernels.paging import PageTable
+from model.pages import SequencePages, TableRow
+
+
+class LogitsWanted(StrEnum):
+    """Which tokens of a chunk want logits."""
+
+    NONE = "none"  # a prefill chunk that is not the last
+    LAST = "last"  # to sample the next token
+    ALL = "all"  # prompt log-probabilities, verification of drafts
+
+
+@dataclass(frozen=True, slots=True)
+class SequenceChunk:
+    """One sequence's share of a step: tokens at positions first_position, first_position + 1, …"""
+
+    token_ids: Sequence[int]
+    first_position: int
+    pages: SequencePages
+    logits: LogitsWanted = LogitsWanted.LAST
+
+
+@dataclass(frozen=True, slots=True)
+class LayerView:
+    """What the layers of one kind see of a step: where to write, whom to attend to."""
+
+    slots: Tensor  # [tokens] int64: page · page_size + offset
+    queries: AttentionQueries
+
+
+@dataclass(frozen=True, slots=True)
+class StepBatch:
+    """The tokens of one step, chunk after chunk."""
+
+    token_ids: Tensor  # [tokens] int64
+    positions: Tensor  # [tokens] int64
+    full: LayerView
+    sliding: LayerView
+    logit_rows: Tensor  # [outputs] int64: the tokens whose logits are wanted, in order
+
+    @classmethod
+    def build(cls, chunks: Sequence[SequenceChunk], device: torch.device | str = "cpu") -> "StepBatch":
+        positions = [range(c.first_position, c.first_position + len(c.token_ids)) for c in chunks]
+        starts = _starts([len(chunk.token_ids) for chunk in chunks])
+        first_positions = [chunk.first_position for chunk in chunks]
+        page_size = chunks[0].pages.page_size
+
+        def view(rows: list[TableRow]) -> LayerView:
+            slots = [
+                _slot(row, p, page_size) for row, span in zip(rows, positions, strict=True) for p in span
+            ]
+            return LayerView(
+                slots=_integers(slots, device),
+                queries=AttentionQueries(
+                    starts=_integers(starts, device),
+                    first_positions=_integers(first_positions, device),
+                    table=_page_table(rows, device),
+                ),
+            )
+
+        return cls(
+            token_ids=_integers([token for chunk in chunks for token in chunk.token_ids], device),
+            positions=_integers([position for span in positions for position in span], device),
+            full=view([chunk.pages.full for chunk in chunks]),
+            sliding=view([chunk.pages.sliding for chunk in chunks]),
+            logit_rows=_integers(_logit_rows(chunks, starts), device),
+        )
+
+
+def _integers(values: Sequence[int], device: torch.device | str) -> Tensor:
+    return torch.tensor(values, dtype=torch.int64, device=device)
+
+
+def _starts(lengths: Sequence[int]) -> list[int]:
+    starts = [0]
+    for length in lengths:
+        starts.append(starts[-1] + length)
+    return starts
+
+
+def _slot(row: TableRow, position: int, page_size: int) -> int:
+    page, offset = divmod(position, page_size)
+    return row.pages[page - row.first_page] * page_size + offset
+
+
+def _page_table(rows: Sequence[TableRow], device: torch.device | str) -> PageTable:
+    table = torch.zeros(len(rows), max(len(row.pages) for row in rows), dtype=torch.int64)
+    for index, row in enumerate(rows):
+        table[index, : len(row.pages)] = torch.tensor(row.pages, dtype=torch.int64)
+    return PageTable(pages=table.to(device), first_page=_integers([row.first_page for row in rows], device))
+
+
+def _logit_rows(chunks: Sequence[SequenceChunk], starts: Sequence[int]) -> list[int]:
+    rows: list[int] = []
+    for chunk, start, stop in zip(chunks, starts, starts[1:], strict=False):
+        match chunk.logits:
+            case LogitsWanted.ALL:
+                rows += range(start, stop)
+            case LogitsWanted.LAST:
+                rows.append(stop - 1)
+            case LogitsWanted.NONE:
+                pass
+    return rows

@@ -1,0 +1,16 @@
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kernels.group import group_by_expert
+
+
+@given(st.lists(st.integers(0, 4), max_size=40))
+def test_groups_hold_each_assignment_once_in_order(experts: list[int]) -> None:
+    groups = group_by_expert(torch.tensor(experts, dtype=torch.int64), 5)
+    assert groups.offsets[0] == 0
+    assert groups.offsets[-1] == len(experts)
+    for expert in range(5):
+        start, stop = groups.offsets[expert : expert + 2].tolist()
+        expected = [index for index, chosen in enumerate(experts) if chosen == expert]
+        assert groups.order[start:stop].tolist() == expected

@@ -1,0 +1,84 @@
+"""Both halves of the experts against the formula in float64, one assignment at a time."""
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from kernels.group import Assignments, group_by_expert
+from kernels.moe_down import moe_down
+from kernels.moe_gate_up import SWIGLU_ALPHA, moe_gate_up, swiglu
+from kernels.mxfp4 import PackedMatrix, dequantize, quantize
+
+NUM_EXPERTS, HIDDEN, INTERMEDIATE, NUM_ROWS = 5, 96, 64, 9
+LIMIT = 1.5  # low enough that many values are clamped
+
+
+def packed_matrix(out: int, width: int) -> PackedMatrix:
+    return quantize(torch.randn(NUM_EXPERTS, out, width) * width**-0.5)
+
+
+def random_assignments(experts: list[int]) -> Assignments:
+    return Assignments(
+        rows=torch.randint(0, NUM_ROWS, (len(experts),)),
+        experts=torch.tensor(experts),
+        weights=torch.rand(len(experts)),
+    )
+
+
+def swiglu_of_pair(gate: float, up: float) -> float:
+    gate, up = min(gate, LIMIT), max(-LIMIT, min(up, LIMIT))
+    return gate / (1 + math.exp(-1.702 * gate)) * (up + 1)
+
+
+def expected_rows(x: Tensor, work: Assignments, up: PackedMatrix, up_bias: Tensor) -> Tensor:
+    """-> [assignments, intermediate] float64, in assignment order"""
+    dense = dequantize(up, torch.float64)
+    rows = []
+    for row, expert in zip(work.rows.tolist(), work.experts.tolist(), strict=True):
+        projected = (dense[expert] @ x[row].double() + up_bias[expert].double()).tolist()
+        pairs = zip(projected[0::2], projected[1::2], strict=True)
+        rows.append([swiglu_of_pair(gate, value) for gate, value in pairs])
+    return torch.tensor(rows, dtype=torch.float64)
+
+
+@pytest.mark.parametrize("row_tile", [None, 4])
+@pytest.mark.parametrize("experts", [[3], [1, 1, 1], [4, 0, 2, 0, 4, 4, 0, 2], [2, 1] * 9])
+def test_both_halves(experts: list[int], row_tile: int | None) -> None:
+    x = torch.randn(NUM_ROWS, HIDDEN) * 2
+    work = random_assignments(experts)
+    groups = group_by_expert(work.experts, NUM_EXPERTS)
+    gate_up, gate_up_bias = (
+        packed_matrix(2 * INTERMEDIATE, HIDDEN),
+        torch.randn(NUM_EXPERTS, 2 * INTERMEDIATE),
+    )
+    down, down_bias = packed_matrix(HIDDEN, INTERMEDIATE), torch.randn(NUM_EXPERTS, HIDDEN)
+
+    y = moe_gate_up(x, work, groups, gate_up, gate_up_bias, LIMIT, row_tile)
+    expected_y = expected_rows(x, work, gate_up, gate_up_bias)
+    # 1e-5: float32 sums of 96 products of size about 1.
+    assert torch.allclose(y.double(), expected_y[groups.order], atol=1e-5)
+
+    found = moe_down(y, work, groups, down, down_bias, row_tile)
+    dense = dequantize(down, torch.float64)[work.experts]  # [assignments, hidden, intermediate]
+    projected = torch.einsum("ahi,ai->ah", dense, expected_y) + down_bias[work.experts].double()
+    assert torch.allclose(found.double(), projected * work.weights[:, None].double(), atol=1e-5)
+
+
+def test_swiglu_reads_gate_and_up_interleaved() -> None:
+    projected = torch.tensor([[1.0, 2.0, -3.0, 0.5]])
+    expected = [1.0 / (1 + math.exp(-SWIGLU_ALPHA)) * 3.0, -3.0 / (1 + math.exp(3 * SWIGLU_ALPHA)) * 1.5]
+    assert swiglu(projected, 7.0)[0].tolist() == pytest.approx(expected, rel=1e-6)
+
+
+def test_swiglu_of_extreme_gates_is_finite() -> None:
+    projected = torch.tensor([[-1e30, 1e30, 1e30, -1e30]])
+    assert swiglu(projected, 7.0).tolist() == [[0.0, pytest.approx(7.0 * -6.0, rel=1e-4)]]
+
+
+def test_an_element_has_the_same_bits_wherever_it_stands() -> None:
+    row = torch.randn(1, 2 * 160)
+    for company in (1, 2, 3, 5, 31):
+        rows = torch.cat((torch.randn(company, 320), row))
+        assert torch.equal(swiglu(rows, 7.0)[-1], swiglu(row, 7.0)[0])

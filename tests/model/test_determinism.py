@@ -1,0 +1,95 @@
+"""Deterministic mode, bit for bit: a sequence alone, in any company, in any chunks, in any pages."""
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+from torch import Tensor
+
+from model.checkpoint import Checkpoint
+from model.determinism import CANDIDATES, deterministic_row_tile
+from model.weights import ModelWeights, Selection
+from tests.model.runner import ODD_TINY, Runner, cut, random_tokens, write_tiny
+
+LENGTH = 300
+
+
+@pytest.fixture(scope="module", params=[1, 2], ids=["1 thread", "2 threads"], autouse=True)
+def threads(request: pytest.FixtureRequest) -> Iterator[int]:
+    """Each number of threads has bits of its own, and keeps its promise with them."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    yield request.param
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module", params=[torch.float32, torch.bfloat16], ids=["float32", "bfloat16"])
+def weights(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> ModelWeights:
+    folder = tmp_path_factory.mktemp("tiny")
+    write_tiny(ODD_TINY, folder)
+    return Checkpoint.open(folder).load(Selection.whole(ODD_TINY), dtype=request.param)
+
+
+def runner(weights: ModelWeights, page_size: int = 16) -> Runner:
+    dtype = weights.attention[0].sinks.dtype
+    row_tile = deterministic_row_tile(ODD_TINY, weights, dtype)
+    return Runner(ODD_TINY, weights, row_tile=row_tile, page_size=page_size)
+
+
+@pytest.fixture(scope="module")
+def token_ids() -> list[int]:
+    return torch.randint(
+        0, ODD_TINY.vocab_size, (LENGTH,), generator=torch.Generator().manual_seed(3)
+    ).tolist()
+
+
+@pytest.fixture(scope="module")
+def alone(threads: int, weights: ModelWeights, token_ids: list[int]) -> Tensor:
+    assert torch.get_num_threads() == threads
+    return runner(weights).run(token_ids, [LENGTH])
+
+
+@pytest.mark.parametrize("size", [1, 17, 127, 128, 129])
+def test_any_chunks(weights: ModelWeights, token_ids: list[int], alone: Tensor, size: int) -> None:
+    assert torch.equal(runner(weights).run(token_ids, cut(LENGTH, size)), alone)
+
+
+@pytest.mark.parametrize("page_size", [5, 64])
+def test_any_pages(weights: ModelWeights, token_ids: list[int], alone: Tensor, page_size: int) -> None:
+    assert torch.equal(runner(weights, page_size).run(token_ids, cut(LENGTH, 100)), alone)
+
+
+@pytest.mark.parametrize("num_others", [1, 4, 9])
+def test_any_company(weights: ModelWeights, token_ids: list[int], alone: Tensor, num_others: int) -> None:
+    """The others come in different lengths, some before and some behind, and stop at different times."""
+    busy = runner(weights)
+    sequence = busy.begin(token_ids)
+    others = [busy.begin(random_tokens(40 + 25 * index)) for index in range(num_others)]
+    found = []
+    for step, count in enumerate([120, 1, 1, 30, 1, 100, 47]):
+        shares = [
+            (other, share)
+            for index, other in enumerate(others)
+            if (share := min(1 + (step + index) % 4 * 13, len(other.token_ids) - other.position))
+        ]
+        shares.insert(step % (len(shares) + 1), (sequence, count))
+        found.append(busy.step(shares)[[other for other, _ in shares].index(sequence)])
+    assert torch.equal(torch.cat(found), alone)
+
+
+def test_the_default_mode_is_close_but_promises_less(
+    weights: ModelWeights, token_ids: list[int], alone: Tensor
+) -> None:
+    default = Runner(ODD_TINY, weights).run(token_ids, [LENGTH])
+    # Logits of size about 1: float32 rounding through five layers, or bfloat16's eight bits.
+    limit = 1e-5 if weights.attention[0].sinks.dtype is torch.float32 else 0.1
+    assert (default - alone).square().mean().sqrt() <= limit
+
+
+def test_some_tile_is_always_proven(weights: ModelWeights) -> None:
+    assert deterministic_row_tile(ODD_TINY, weights, torch.float32) in CANDIDATES
+
+
+def test_without_matmuls_there_is_nothing_to_prove() -> None:
+    nothing = ModelWeights(embedding=None, attention={}, experts={}, unembedding=None)
+    assert deterministic_row_tile(ODD_TINY, nothing, torch.float32) == CANDIDATES[0]

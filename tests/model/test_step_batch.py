@@ -1,0 +1,49 @@
+import torch
+
+from model.pages import PagePool, SequencePages
+from model.step_batch import LogitsWanted, SequenceChunk, StepBatch
+
+
+def sequence_with_room(pool: PagePool, length: int) -> SequencePages:
+    pages = SequencePages(pool, page_size=4, sliding_window=6)
+    pages.make_room(length)
+    return pages
+
+
+def test_a_decode_between_two_prefill_chunks() -> None:
+    pool = PagePool(40)
+    first, second, third = (
+        sequence_with_room(pool, 5),
+        sequence_with_room(pool, 15),
+        sequence_with_room(pool, 3),
+    )
+    second.release_behind(14)
+    batch = StepBatch.build(
+        [
+            SequenceChunk([7, 8, 9], 2, first, LogitsWanted.NONE),
+            SequenceChunk([5], 14, second),
+            SequenceChunk([1, 2, 3], 0, third, LogitsWanted.ALL),
+        ]
+    )
+    assert batch.token_ids.tolist() == [7, 8, 9, 5, 1, 2, 3]
+    assert batch.positions.tolist() == [2, 3, 4, 14, 0, 1, 2]
+    assert batch.logit_rows.tolist() == [3, 4, 5, 6]
+    assert batch.full.queries.starts.tolist() == [0, 3, 4, 7]
+    assert batch.full.queries.first_positions.tolist() == [2, 14, 0]
+    assert batch.sliding.queries.table.first_page.tolist() == [0, 2, 0]  # position 14 sees 9 onwards: page 2
+
+
+def test_slots_name_the_page_and_the_place_in_it() -> None:
+    pool = PagePool(40)
+    pages = sequence_with_room(pool, 15)
+    pages.release_behind(14)
+    batch = StepBatch.build([SequenceChunk([5], 14, pages)])
+    assert batch.full.slots.tolist() == [pages.full.pages[3] * 4 + 2]
+    assert batch.sliding.slots.tolist() == [pages.sliding.pages[1] * 4 + 2]
+
+
+def test_a_step_that_wants_no_logits() -> None:
+    pages = sequence_with_room(PagePool(9), 2)
+    batch = StepBatch.build([SequenceChunk([1, 2], 0, pages, LogitsWanted.NONE)])
+    assert batch.logit_rows.shape == (0,)
+    assert batch.logit_rows.dtype is torch.int64
