@@ -2,7 +2,8 @@
 
 A dummy checkpoint of 20b-shaped layers is written to the temporary folder and removed. Limits: the time to
 read the same bytes once with plain readinto, and the bytes themselves. Peer: safetensors, used as
-`benchmarks.load_contenders` says. Warm rows find the file in the page cache, cold rows do not.
+`benchmarks.load_contenders` says. Warm rows find the file in the page cache, cold rows do not; free memory is
+settled before each measurement (`benchmarks.free_memory` says why).
 """
 
 import shutil
@@ -14,6 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks import load_contenders as contenders
+from benchmarks.free_memory import settle_memory
 from benchmarks.interleaving import interleaved_medians, seconds_of
 from benchmarks.page_cache import bytes_from_disk, drop_cached
 from benchmarks.process_memory import peak_bytes
@@ -42,7 +44,7 @@ Works = Mapping[str, Callable[[], object]]
 
 
 def measure(quick: bool) -> Sequence[Row]:
-    num_layers, num_rounds = (1, 3) if quick else (4, 9)
+    num_layers, num_rounds = (1, 3) if quick else (4, 5)
     # Everybody would read the model's ends alike: a small vocabulary saves the disk.
     config = replace(GPT_OSS_20B, layer_kinds=alternating_layers(num_layers), vocab_size=1024)
     return measure_config(config, num_rounds)
@@ -72,7 +74,8 @@ def _require_disk(folder: Path, num_bytes: int) -> None:
 
 def _warm_rows(folder: Path, num_rounds: int) -> Sequence[Row]:
     [file] = folder.glob("*.safetensors")
-    touched = memoryview(bytearray(file.stat().st_size))
+    num_bytes = file.stat().st_size
+    touched = memoryview(bytearray(num_bytes))
     whole = _seconds(
         {
             OURS: partial(contenders.load_whole, folder),
@@ -81,6 +84,7 @@ def _warm_rows(folder: Path, num_rounds: int) -> Sequence[Row]:
             COPIED: partial(contenders.safetensors_copied, file),
             MAPPED: partial(contenders.safetensors_mapped, file),
         },
+        num_bytes,
         num_rounds,
     )
     experts = _seconds(
@@ -88,9 +92,10 @@ def _warm_rows(folder: Path, num_rounds: int) -> Sequence[Row]:
             OURS: partial(contenders.load_experts, folder),
             COPIED: partial(contenders.safetensors_experts_copied, file),
         },
+        num_bytes,
         num_rounds,
     )
-    name = f"load {file.stat().st_size / 1e9:.2f} GB, warm"
+    name = f"load {num_bytes / 1e9:.2f} GB, warm"
     slice_name = f"load {len(contenders.EXPERTS)} experts a layer, warm"
     return [
         _faster(name, whole, FRESH, TIME_GOAL),
@@ -108,13 +113,15 @@ def _cold_rows(folder: Path, num_rounds: int) -> Sequence[Row]:
     if bytes_from_disk(partial(contenders.read_into_fresh_memory, file)) < 0.9 * num_bytes:
         print(f"no cold rows: {file.parent} cannot be dropped from the page cache", file=sys.stderr)
         return []
-    cold = interleaved_medians(
+    cold = _seconds(
         {
-            OURS: partial(_cold_seconds, file, partial(contenders.load_whole, folder)),
-            FRESH: partial(_cold_seconds, file, partial(contenders.read_into_fresh_memory, file)),
-            MAPPED: partial(_cold_seconds, file, partial(contenders.safetensors_mapped, file)),
+            OURS: partial(contenders.load_whole, folder),
+            FRESH: partial(contenders.read_into_fresh_memory, file),
+            MAPPED: partial(contenders.safetensors_mapped, file),
         },
+        num_bytes,
         num_rounds,
+        before=partial(drop_cached, file),
     )
     name = f"load {num_bytes / 1e9:.2f} GB, cold"
     return [_faster(name, cold, FRESH, TIME_GOAL), _faster(name, cold, MAPPED)]
@@ -140,13 +147,18 @@ def _memory_rows(folder: Path) -> Sequence[Row]:
     ]
 
 
-def _seconds(works: Works, num_rounds: int) -> Mapping[str, float]:
-    return interleaved_medians({name: partial(seconds_of, work) for name, work in works.items()}, num_rounds)
+def _seconds(
+    works: Works, num_bytes: int, num_rounds: int, before: Callable[[], object] | None = None
+) -> Mapping[str, float]:
+    """Each work finds memory at hand for its tensors and for the page cache, after `before` has run."""
 
+    def measure(work: Callable[[], object]) -> float:
+        if before is not None:
+            before()
+        settle_memory(2 * num_bytes)
+        return seconds_of(work)
 
-def _cold_seconds(file: Path, work: Callable[[], object]) -> float:
-    drop_cached(file)
-    return seconds_of(work)
+    return interleaved_medians({name: partial(measure, work) for name, work in works.items()}, num_rounds)
 
 
 def _faster(name: str, seconds: Mapping[str, float], peer: str, goal: float | None = None) -> Row:

@@ -25,7 +25,6 @@ class Machine:
     memory_bytes: int
     features: tuple[str, ...]  # of the processor, as far as our kernels care
     gpus: tuple[str, ...]
-    system: str
 
 
 def this_machine(root: Path = Path("/proc")) -> Machine:
@@ -38,7 +37,6 @@ def this_machine(root: Path = Path("/proc")) -> Machine:
         memory_bytes=int(memory["MemTotal"].removesuffix("kB")) * 1024,
         features=tuple(feature for feature in _TELLING_FEATURES if feature in flags),
         gpus=_gpus(root / "driver/nvidia/gpus"),
-        system=platform.platform(),
     )
 
 

@@ -34,7 +34,7 @@ class TensorSource(Protocol):
 
 
 def assemble(config: ModelConfig, selection: Selection, source: TensorSource) -> ModelWeights:
-    check_selection(config, selection)
+    _check_selection(config, selection)
     return ModelWeights(
         embedding=source.dense(Weight(WeightName.EMBEDDING, None)) if selection.embedding else None,
         attention={layer: _attention(source, layer) for layer in selection.attention_layers},
@@ -43,7 +43,7 @@ def assemble(config: ModelConfig, selection: Selection, source: TensorSource) ->
     )
 
 
-def check_selection(config: ModelConfig, selection: Selection) -> None:
+def _check_selection(config: ModelConfig, selection: Selection) -> None:
     """Refuse layers and experts that the model does not have, and any named twice."""
     _check_ids("attention layer", selection.attention_layers, config.num_layers)
     _check_ids("layer", tuple(selection.layer_to_experts), config.num_layers)

@@ -21,6 +21,10 @@ from protos.errors import CorruptFileError
 MAX_HEADER_BYTES = 100_000_000
 """The format's own limit."""
 
+_MAX_AXES = 64
+_MAX_SIZE = 1 << 63
+"""Beyond what any tensor has; a garbage header must not cost time or overflow a message."""
+
 _LENGTH_BYTES = 8
 _METADATA_KEY = "__metadata__"
 _ENTRY_KEYS = {"dtype", "shape", "data_offsets"}
@@ -162,7 +166,11 @@ def _parse_entry(file: Path, name: str, fields: object, data_start: int) -> Tens
 
 
 def _parse_sizes(file: Path, name: str, key: str, sizes: object) -> tuple[int, ...]:
-    if not isinstance(sizes, list) or not all(type(size) is int and size >= 0 for size in sizes):
+    if (
+        not isinstance(sizes, list)
+        or len(sizes) > _MAX_AXES
+        or not all(type(size) is int and 0 <= size < _MAX_SIZE for size in sizes)
+    ):
         raise CorruptFileError(
             f"{file}: tensor {name!r}: expected a list of sizes as {key}, found {short(sizes)}"
         )

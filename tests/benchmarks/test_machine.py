@@ -37,7 +37,6 @@ def test_this_machine_has_something_to_say() -> None:
     machine = this_machine()
     assert machine.cpu
     assert machine.memory_bytes > 1 << 28
-    assert machine.system.startswith("Linux")
 
 
 @pytest.fixture
