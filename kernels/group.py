@@ -1,6 +1,8 @@
 """Grouping: the assignments of a step, sorted by expert, so that each expert's rows are contiguous."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -24,6 +26,12 @@ class ExpertGroups:
 
     order: Tensor  # [assignments] int64, indices into the assignments
     offsets: Tensor  # [local experts + 1] int64
+
+    def visited(self) -> Iterator[tuple[int, slice]]:
+        """The experts that have work, each with its part of `order`. Waits for the device."""
+        for expert, (start, stop) in enumerate(pairwise(self.offsets.tolist())):
+            if start < stop:
+                yield expert, slice(start, stop)
 
 
 def group_by_expert(experts: Tensor, num_experts: int) -> ExpertGroups:

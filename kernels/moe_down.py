@@ -6,8 +6,6 @@ One row per assignment and no atomics: the sum over a token's experts is `combin
 Must read each visited expert's down matrix once.
 """
 
-from itertools import pairwise
-
 from torch import Tensor
 
 from kernels.group import Assignments, ExpertGroups
@@ -28,12 +26,9 @@ def moe_down(
     -> [assignments, hidden] in y's dtype, in the order of `assignments`.
     """
     result = y.new_empty(len(groups.order), bias.shape[1])  # [assignments, hidden]
-    offsets = groups.offsets.tolist()
-    for expert, (start, stop) in enumerate(pairwise(offsets)):
-        if start == stop:
-            continue
-        chosen = groups.order[start:stop]  # [group]
-        matrix = dequantize(PackedMatrix(weight.blocks[expert], weight.scales[expert]), y.dtype)
-        projected = linear(y[start:stop], matrix, bias[expert].to(y.dtype), row_tile)  # [group, hidden]
+    for expert, group in groups.visited():
+        chosen = groups.order[group]  # [group]
+        matrix = dequantize(weight[expert], y.dtype)
+        projected = linear(y[group], matrix, bias[expert].to(y.dtype), row_tile)  # [group, hidden]
         result[chosen] = (projected.float() * assignments.weights[chosen, None]).to(y.dtype)
     return result

@@ -6,8 +6,6 @@
 Must read each visited expert's gate_up once, and each assigned row once.
 """
 
-from itertools import pairwise
-
 import torch
 from torch import Tensor
 
@@ -32,14 +30,11 @@ def moe_gate_up(
     -> [assignments, intermediate] in x's dtype, in the order of `groups`.
     """
     result = x.new_empty(len(groups.order), bias.shape[1] // 2)  # [assignments, intermediate]
-    offsets = groups.offsets.tolist()
-    for expert, (start, stop) in enumerate(pairwise(offsets)):
-        if start == stop:
-            continue
-        rows = x[assignments.rows[groups.order[start:stop]]]  # [group, hidden]
-        matrix = dequantize(PackedMatrix(weight.blocks[expert], weight.scales[expert]), x.dtype)
+    for expert, group in groups.visited():
+        rows = x[assignments.rows[groups.order[group]]]  # [group, hidden]
+        matrix = dequantize(weight[expert], x.dtype)
         projected = linear(rows, matrix, bias[expert].to(x.dtype), row_tile)  # [group, 2 * intermediate]
-        result[start:stop] = swiglu(projected, limit)
+        result[group] = swiglu(projected, limit)
     return result
 
 

@@ -26,6 +26,10 @@ class PackedMatrix:
     blocks: Tensor  # [..., out, in / 32, 16] uint8
     scales: Tensor  # [..., out, in / 32] uint8
 
+    def __getitem__(self, index: int) -> "PackedMatrix":
+        """One of several, along the first axis."""
+        return PackedMatrix(self.blocks[index], self.scales[index])
+
 
 def dequantize(packed: PackedMatrix, dtype: torch.dtype) -> Tensor:
     """-> [..., out, in], exact wherever `dtype` holds the value."""
