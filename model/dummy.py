@@ -63,7 +63,7 @@ class _DummySource:
 
 
 def _fill(config: ModelConfig, name: WeightName, key: str, tensor: Tensor) -> None:
-    generator = Generator()
+    generator = Generator()  # it keeps the lower 32 bits of its seed
     generator.manual_seed(int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8).digest(), "little"))
     for piece in torch.split(tensor.view(-1), _CHUNK_ELEMENTS):
         _convert(config, name, _random_bytes(piece.numel(), generator), piece)
