@@ -63,14 +63,14 @@ class InstantExperts:
 
 
 def measure(quick: bool) -> Sequence[Row]:
-    config, num_rounds = (QUICK_SIZE, 3) if quick else (FULL_SIZE, 5)
+    config = QUICK_SIZE if quick else FULL_SIZE
     weights = float32_weights(config)
     models = {
         OURS: LocalModel.of(config, weights, deterministic=True),
         PEER: LocalModel.of(config, weights),
     }
     print(f"row tile proven on this machine: {models[OURS].row_tile}", file=sys.stderr)
-    return [_row(models, workload, num_rounds) for workload in WORKLOADS]
+    return [_row(models, workload, 2 if workload.with_experts else 9) for workload in WORKLOADS]
 
 
 def float32_weights(config: ModelConfig) -> ModelWeights:
