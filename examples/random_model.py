@@ -12,6 +12,7 @@ from typing import TypeVar
 import torch
 
 from model.checkpoint import Checkpoint
+from model.checkpoint.progress import ProgressBar
 from model.checkpoint.writer import write_checkpoint
 from model.config import ModelConfig, alternating_layers
 from model.dummy import dummy_weights
@@ -40,12 +41,14 @@ T = TypeVar("T")
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--folder", type=Path, default=Path("run/random-model"), help="where the model goes")
-    folder: Path = parser.parse_args().folder
+    parser.add_argument("--deterministic", action="store_true", help="the same bits in any batch")
+    arguments = parser.parse_args()
+    folder: Path = arguments.folder
 
     print("There is no server yet. This is a gpt-oss with random weights: its tokens mean nothing.\n")
     _, write_s = timed(lambda: write_checkpoint(SMALL, dummy_weights(SMALL, SEED), folder))
     print(f"write  {write_s:5.2f} s  {folder}: {folder_size(folder) / 1e6:.1f} MB, {describe(SMALL)}")
-    model, load_s = timed(lambda: load(folder))
+    model, load_s = timed(lambda: load(folder, deterministic=arguments.deterministic))
     print(f"load   {load_s:5.2f} s  every tensor checked, experts packed in MXFP4")
     first, first_s = timed(lambda: [show(index, token) for index, token in enumerate(speak(model))])
     print(f"speak  {first_s:5.2f} s  {PROMPT_LENGTH} random tokens in, {len(first)} out, as printed")
@@ -77,10 +80,12 @@ def folder_size(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.iterdir())
 
 
-def load(folder: Path) -> LocalModel:
+def load(folder: Path, *, deterministic: bool) -> LocalModel:
     checkpoint = Checkpoint.open(folder)
-    weights = checkpoint.load(Selection.whole(checkpoint.config), dtype=torch.float32)
-    return LocalModel.of(checkpoint.config, weights)
+    everything = Selection.whole(checkpoint.config)
+    with ProgressBar("load", checkpoint.num_bytes(everything)) as progress:
+        weights = checkpoint.load(everything, progress=progress, dtype=torch.float32)
+    return LocalModel.of(checkpoint.config, weights, deterministic=deterministic)
 
 
 def speak(model: LocalModel) -> Iterator[int]:

@@ -75,6 +75,7 @@ class _SequencePass:
 
     def _attend_tile(self, query: Tensor, first_position: int) -> Tensor:
         num_queries, num_heads, head_dim = query.shape
+        assert self._kept_from <= self._first_key(first_position), "a page was released that is still seen"
         num_kv_heads = self.cache.keys.shape[2]
         group = num_heads // num_kv_heads
         if self.row_tile is not None:
@@ -104,9 +105,17 @@ class _SequencePass:
         mixed = (mixed / total).view(num_kv_heads, padded, group, head_dim).transpose(0, 1)
         return mixed.reshape(padded, num_heads, head_dim)[:num_queries].to(query.dtype)
 
+    @property
+    def _kept_from(self) -> int:
+        """The first position whose page the table still has."""
+        return int(self.table.first_page[self.sequence]) * self.cache.page_size
+
+    def _first_key(self, query_position: int) -> int:
+        return 0 if self.window is None else max(0, query_position - self.window + 1)
+
     def _key_blocks(self, first_query: int, past_query: int) -> list[tuple[int, int]]:
         """Blocks of positions that hold every key that queries first_query … past_query − 1 may see."""
-        first_key = 0 if self.window is None else max(0, first_query - self.window + 1)
+        first_key = self._first_key(first_query)
         if self.row_tile is None:
             edges = [*range(first_key, past_query, _FREE_KEY_TILE), past_query]
             return list(pairwise(edges))
@@ -115,8 +124,7 @@ class _SequencePass:
 
     def _read_block(self, start: int, stop: int, past_query: int) -> tuple[Tensor, Tensor]:
         """-> keys [kv_heads, head_dim, block], values [kv_heads, block, head_dim]; zero where not kept."""
-        kept_from = int(self.table.first_page[self.sequence]) * self.cache.page_size
-        first, past = max(start, kept_from), min(stop, past_query)
+        first, past = max(start, self._kept_from), min(stop, past_query)
         read = read_positions(self.cache, self.table, self.sequence, first, past)
         outside = (0, 0, 0, 0, first - start, stop - past)
         keys = functional.pad(read.keys[0].float(), outside)  # [block, kv_heads, head_dim]
@@ -130,14 +138,16 @@ class _SequencePass:
         return visible if self.window is None else visible & (distance < self.window)
 
 
-def rows_are_equal_in_attention(num_kv_heads: int, group: int, head_dim: int, row_tile: int) -> bool:
+def rows_are_equal_in_attention(
+    num_kv_heads: int, group: int, head_dim: int, row_tile: int, device: torch.device
+) -> bool:
     """Whether the two matmuls above give equal query rows equal bits at this tile (see kernels/linear.py)."""
     generator = torch.Generator().manual_seed(num_kv_heads * group * head_dim)
 
     def equal_rows(width: int, out: int) -> bool:
         row = torch.randn(num_kv_heads, 1, width, generator=generator)
-        rows = row.expand(-1, row_tile * group, -1).contiguous()  # [kv_heads, rows, width]
-        result = torch.bmm(rows, torch.randn(num_kv_heads, width, out, generator=generator))
+        rows = row.expand(-1, row_tile * group, -1).to(device).contiguous()  # [kv_heads, rows, width]
+        result = torch.bmm(rows, torch.randn(num_kv_heads, width, out, generator=generator).to(device))
         return bool((result == result[:, :group].repeat(1, row_tile, 1)).all())
 
     return equal_rows(head_dim, _FIXED_KEY_TILE) and equal_rows(_FIXED_KEY_TILE, head_dim)

@@ -38,6 +38,7 @@ def group_by_expert(experts: Tensor, num_experts: int) -> ExpertGroups:
     """experts: [assignments]. Within a group, assignments keep their order."""
     order = torch.argsort(experts, stable=True)
     counts = torch.bincount(experts, minlength=num_experts)  # [local experts]
+    assert len(counts) == num_experts, "an assignment names an expert that is not here"
     offsets = torch.zeros(num_experts + 1, dtype=torch.int64, device=experts.device)
     torch.cumsum(counts, dim=0, out=offsets[1:])
     return ExpertGroups(order=order, offsets=offsets)

@@ -33,5 +33,7 @@ def rows_are_equal_in_a_tile(weight: Tensor, row_tile: int) -> bool:
     """Whether this machine's library computes equal rows of one tile to equal bits. weight: [out, in]."""
     generator = torch.Generator(device="cpu").manual_seed(weight.shape[0] * 31 + weight.shape[1])
     row = torch.randn(weight.shape[1], generator=generator).to(weight)  # [in]
-    result = functional.linear(row.expand(row_tile, -1).contiguous(), weight)  # [row_tile, out]
-    return bool((result == result[0]).all())
+    rows = row.expand(row_tile, -1).contiguous()  # [row_tile, in]
+    biases = (None, weight[:, 0].contiguous())  # the library has a way of its own for each
+    results = [functional.linear(rows, weight, bias) for bias in biases]  # each [row_tile, out]
+    return all(bool((result == result[0]).all()) for result in results)

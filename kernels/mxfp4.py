@@ -34,7 +34,7 @@ class PackedMatrix:
 def dequantize(packed: PackedMatrix, dtype: torch.dtype) -> Tensor:
     """-> [..., out, in], exact wherever `dtype` holds the value."""
     device = packed.blocks.device
-    # The product is exact in float64 (even 0.5 · 2^-127), so there is one rounding: the cast to dtype.
+    # A value of two bits times a power of two is exact in float32, subnormals too, until it overflows.
     exponent = torch.arange(256, dtype=torch.float64, device=device) - 127
     scale_of_byte = torch.exp2(exponent)
     scale_of_byte[NAN_SCALE] = torch.nan
@@ -48,7 +48,8 @@ def quantize(weight: Tensor) -> PackedMatrix:
     """Nearest MXFP4 weights. weight: [..., out, in], finite.
 
     The scale is the power of two that brings a block's largest magnitude into the last octave of E2M1;
-    what is beyond 6 after that saturates. Ties go to the even code, as in IEEE rounding.
+    what is beyond 6 after that saturates. Ties go to the even code, as in IEEE rounding. For whoever makes
+    a checkpoint: serving never quantises weights.
     """
     blocked = weight.float().view(*weight.shape[:-1], -1, BLOCK_VALUES)  # [..., out, in / 32, 32]
     largest = blocked.abs().amax(dim=-1)  # [..., out, in / 32]

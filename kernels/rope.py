@@ -21,6 +21,10 @@ class RotaryTable:
     cos: Tensor  # [positions, head_dim / 2] float32
     sin: Tensor  # [positions, head_dim / 2] float32
 
+    def to(self, device: torch.device) -> "RotaryTable":
+        """Angles are computed on the CPU and copied, so that every device has the same ones."""
+        return RotaryTable(self.cos.to(device), self.sin.to(device))
+
 
 def rotary_table(
     num_positions: int,

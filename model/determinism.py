@@ -5,7 +5,7 @@ prefill is cut (docs/adr/0005-deterministic-mode.md). The proof holds for this p
 its library, its dtype. A tile of one row needs no proof, so there always is an answer.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -26,11 +26,11 @@ def deterministic_row_tile(config: ModelConfig, weights: ModelWeights, dtype: to
     )
 
 
-def _holds(row_tile: int, matrices: Iterable[Tensor], config: ModelConfig, *, attention: bool) -> bool:
+def _holds(row_tile: int, matrices: Sequence[Tensor], config: ModelConfig, *, attention: bool) -> bool:
     if not all(rows_are_equal_in_a_tile(matrix, row_tile) for matrix in matrices):
         return False
     return not attention or rows_are_equal_in_attention(
-        config.num_kv_heads, config.queries_per_kv_head, config.head_dim, row_tile
+        config.num_kv_heads, config.queries_per_kv_head, config.head_dim, row_tile, matrices[0].device
     )
 
 
@@ -42,9 +42,10 @@ def _matrices(config: ModelConfig, weights: ModelWeights, dtype: torch.dtype) ->
         yield weights.unembedding.projection
     if weights.experts:
         generator = torch.Generator().manual_seed(0)
+        device = next(iter(weights.experts.values())).gate_up.bias.device
         hidden, intermediate = config.hidden_size, config.intermediate_size
         for shape in ((2 * intermediate, hidden), (hidden, intermediate)):
-            yield torch.randn(shape, generator=generator).to(dtype)
+            yield torch.randn(shape, generator=generator).to(device, dtype)
 
 
 def _one_of_each_shape(matrices: Iterable[Tensor]) -> Iterator[Tensor]:

@@ -15,6 +15,7 @@ from kernels.moe_down import moe_down
 from kernels.moe_gate_up import moe_gate_up
 from kernels.route import Routing
 from model.weights import ExpertWeights
+from protos.errors import ConfigError
 
 
 class Experts(Protocol):
@@ -32,6 +33,7 @@ class LocalExperts:
         self, weights: Mapping[int, ExpertWeights], swiglu_limit: float, row_tile: int | None
     ) -> None:
         self._weights = weights
+        self._layer_to_row_of_expert = {layer: _row_of_expert(held) for layer, held in weights.items()}
         self._swiglu_limit = swiglu_limit
         self._row_tile = row_tile
 
@@ -40,11 +42,22 @@ class LocalExperts:
         every_token = torch.arange(num_tokens, device=x.device)
         assignments = Assignments(
             rows=every_token.repeat_interleave(top_k),  # [tokens * top_k], token by token
-            experts=routing.expert_ids.flatten(),
+            experts=self._layer_to_row_of_expert[layer][routing.expert_ids.flatten()],
             weights=routing.weights.flatten(),
         )
         rows = run_experts(self._weights[layer], x, assignments, self._swiglu_limit, self._row_tile)
         return combine(rows.view(num_tokens, top_k, -1))
+
+
+def _row_of_expert(weights: ExpertWeights) -> Tensor:
+    """[experts] int64: where each expert lies among the weights. None may be missing."""
+    expert_ids = torch.tensor(weights.expert_ids, device=weights.gate_up.bias.device)
+    if sorted(weights.expert_ids) != list(range(len(weights.expert_ids))):
+        raise ConfigError(
+            f"experts {weights.expert_ids} are here, with gaps; without a router a process needs every "
+            f"expert of its layers"
+        )
+    return torch.argsort(expert_ids)
 
 
 def run_experts(

@@ -3,6 +3,7 @@
 Not the engine: it serves nobody else meanwhile and knows no stop strings, priorities or deadlines.
 """
 
+import secrets
 from collections.abc import Iterator, Sequence
 
 from torch import Tensor
@@ -26,17 +27,21 @@ def generate(
     max_new_tokens: int,
     stop_ids: frozenset[int] = frozenset(),
 ) -> Iterator[int]:
-    """The new tokens one by one, as they are sampled; a stop token is the last one given."""
+    """The new tokens one by one, as they are sampled; a stop token is the last one given.
+
+    A request without a seed gets one here, as the gateway will give it one.
+    """
     _check_length(model, prompt, max_new_tokens)
     sequence = _Sequence(model, len(prompt) + max_new_tokens)
     sampler = Sampler(model.config.vocab_size)
     counts = TokenCounts(prompt)
+    parameters = parameters.with_seed(secrets.randbits(63))
     logits = sequence.prefill(prompt)
-    for _ in range(max_new_tokens):
+    for num_new in range(1, max_new_tokens + 1):
         row = SamplerRow(parameters, sequence.num_tokens, counts)
         (token_id,) = sampler.sample(logits, [row]).token_ids
         yield token_id
-        if token_id in stop_ids:
+        if token_id in stop_ids or num_new == max_new_tokens:
             return
         counts.add(token_id)
         logits = sequence.append(token_id)

@@ -35,7 +35,7 @@ class GptOss:
         self._weights = weights
         self._experts = experts
         self._row_tile = row_tile
-        self._rotary = _rotary_table_of(config)
+        self._rotary = _rotary_table_of(config).to(_device_of(weights))
 
     @torch.inference_mode()
     def forward(self, batch: StepBatch, cache: KvCache) -> Tensor:
@@ -91,6 +91,10 @@ class GptOss:
         normed = rmsnorm(hidden, weights.moe_norm, self.config.rms_norm_eps)
         gate_logits = linear(normed, weights.gate.weight, weights.gate.bias, self._row_tile)
         return self._experts(layer, normed, route(gate_logits, self.config.experts_per_token))
+
+
+def _device_of(weights: ModelWeights) -> torch.device:
+    return next(iter(weights.attention.values())).sinks.device
 
 
 def _rotary_table_of(config: ModelConfig) -> RotaryTable:

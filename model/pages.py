@@ -82,7 +82,7 @@ class SequencePages:
     def release_behind(self, next_position: int) -> None:
         """Give back sliding pages that no query at `next_position` or later can see."""
         first_visible = max(0, next_position - self._sliding_window + 1)
-        num_dead = min(first_visible // self.page_size - self._sliding_first_page, len(self._sliding))
+        num_dead = min(max(0, first_visible // self.page_size - self._sliding_first_page), len(self._sliding))
         self._pool.give_back(self._sliding[:num_dead])
         del self._sliding[:num_dead]
         self._sliding_first_page += num_dead

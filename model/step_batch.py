@@ -54,6 +54,9 @@ class StepBatch:
 
     @classmethod
     def build(cls, chunks: Sequence[SequenceChunk], device: torch.device | str = "cpu") -> "StepBatch":
+        assert chunks, "a step has at least one chunk"
+        assert all(chunk.token_ids for chunk in chunks), "a chunk has at least one token"
+        assert len({chunk.pages.page_size for chunk in chunks}) == 1, "one cache has one page size"
         positions = [range(c.first_position, c.first_position + len(c.token_ids)) for c in chunks]
         starts = _starts([len(chunk.token_ids) for chunk in chunks])
         first_positions = [chunk.first_position for chunk in chunks]
@@ -94,6 +97,7 @@ def _starts(lengths: Sequence[int]) -> list[int]:
 
 def _slot(row: TableRow, position: int, page_size: int) -> int:
     page, offset = divmod(position, page_size)
+    assert page >= row.first_page, f"position {position} lies behind the pages that the sequence keeps"
     return row.pages[page - row.first_page] * page_size + offset
 
 

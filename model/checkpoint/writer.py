@@ -19,7 +19,7 @@ from model.checkpoint.weight_names import Weight, every_weight
 from model.config import ModelConfig
 from model.config.config_writer import hugging_face_document, original_document, write_config
 from model.weights import ModelWeights
-from protos.errors import TensorMissingError
+from protos.errors import CheckpointError, TensorMissingError
 
 MAX_FILE_BYTES = 5 << 30
 
@@ -44,9 +44,12 @@ def write_checkpoint(
         for weight in every_weight(config)
         for part in layout.parts(config, weight)
     ]
+    groups = _group(pieces, max_file_bytes)
+    file_names = _file_names(layout, len(groups))
     folder.mkdir(parents=True, exist_ok=True)
+    _refuse_other_files(folder, file_names)
     write_config(folder, document)
-    _write_files(folder, layout, _group(pieces, max_file_bytes))
+    _write_files(folder, file_names, groups)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +91,29 @@ def _group(pieces: Iterable[_Piece], max_bytes: int) -> list[list[_Piece]]:
     return groups
 
 
-def _write_files(folder: Path, layout: Layout, groups: Sequence[Sequence[_Piece]]) -> None:
+def _file_names(layout: Layout, num_files: int) -> list[str]:
+    if num_files == 1:
+        return ["model.safetensors"]
+    numbers = range(1, num_files + 1)
+    return [f"{layout.file_stem}{number:05}-of-{num_files:05}.safetensors" for number in numbers]
+
+
+def _refuse_other_files(folder: Path, file_names: Sequence[str]) -> None:
+    """Files of an earlier, other checkpoint would be taken for a part of this one."""
+    ours = {*file_names, INDEX_NAME} if len(file_names) > 1 else set(file_names)
+    found = {path.name for path in folder.glob("*.safetensors")} | {
+        path.name for path in folder.glob(INDEX_NAME)
+    }
+    if found - ours:
+        raise CheckpointError(
+            f"{folder} already holds {', '.join(sorted(found - ours))}, which this checkpoint would not "
+            f"replace; write it into an empty folder"
+        )
+
+
+def _write_files(folder: Path, file_names: Sequence[str], groups: Sequence[Sequence[_Piece]]) -> None:
     name_to_file: dict[str, str] = {}
-    for number, group in enumerate(groups, start=1):
-        file_name = "model.safetensors"
-        if len(groups) > 1:
-            file_name = f"{layout.file_stem}{number:05}-of-{len(groups):05}.safetensors"
+    for file_name, group in zip(file_names, groups, strict=True):
         with SafetensorsWriter(folder / file_name, [piece.part.spec for piece in group]) as writer:
             for piece in group:
                 writer.write(piece.part.spec.name, piece.rows)

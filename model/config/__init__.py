@@ -3,6 +3,7 @@
 from model.config.model_config import (
     GPT_OSS_20B,
     GPT_OSS_120B,
+    MAX_POSITIONS,
     MXFP4_BLOCK,
     LayerKind,
     ModelConfig,
@@ -13,6 +14,7 @@ from model.config.model_config import (
 __all__ = [
     "GPT_OSS_20B",
     "GPT_OSS_120B",
+    "MAX_POSITIONS",
     "MXFP4_BLOCK",
     "LayerKind",
     "ModelConfig",

@@ -7,7 +7,7 @@ Writing one is `config_writer`'s. `model.checkpoint` calls this, and whoever pla
 
 from pathlib import Path
 
-from model.config import LayerKind, ModelConfig, RopeConfig, alternating_layers
+from model.config import MAX_POSITIONS, LayerKind, ModelConfig, RopeConfig, alternating_layers
 from model.config.config_fields import ConfigFields, Json
 from model.strict_json import parse_object
 from protos.errors import ConfigError
@@ -156,7 +156,7 @@ def _parse_original(fields: ConfigFields) -> ModelConfig:
         experts_per_token=fields.take("experts_per_token", int),
         layer_kinds=alternating_layers(fields.take("num_hidden_layers", int)),
         sliding_window=fields.take("sliding_window", int),
-        max_positions=int(original_positions * factor),
+        max_positions=int(min(original_positions * factor, MAX_POSITIONS + 1)),  # one more is refused
         swiglu_limit=fields.take("swiglu_limit", float, 7.0),
         rope=RopeConfig(
             theta=fields.take("rope_theta", float),

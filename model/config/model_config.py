@@ -9,6 +9,9 @@ from enum import StrEnum
 
 from protos.errors import ConfigError
 
+MAX_POSITIONS = 1 << 24
+"""float32 counts no further one by one, and the rotary angles are products of float32 positions."""
+
 MXFP4_BLOCK = 32
 """Values that share one scale; the input dimension of every expert matrix is a multiple of it."""
 
@@ -57,6 +60,7 @@ class ModelConfig:
         self._check_divisible("intermediate_size", self.intermediate_size, MXFP4_BLOCK)
         self._check_divisible("head_dim", self.head_dim, 2)
         self._check_divisible("num_query_heads", self.num_query_heads, self.num_kv_heads)
+        self._check_limits()
         if self.experts_per_token > self.num_experts:
             raise ConfigError(
                 f"experts_per_token is {self.experts_per_token}, but the model has only "
@@ -98,10 +102,21 @@ class ModelConfig:
             "rope theta": self.rope.theta,
             "rope factor": self.rope.factor,
             "rope original positions": self.rope.original_positions,
+            "rope beta_slow": self.rope.beta_slow,
         }
         for name, value in counts.items():
             if value <= 0:
                 raise ConfigError(f"{name} is {value}; it must be above zero")
+
+    def _check_limits(self) -> None:
+        if self.max_positions > MAX_POSITIONS:
+            raise ConfigError(f"max_positions is {self.max_positions}; the most is {MAX_POSITIONS}")
+        if self.rope.theta <= 1:
+            raise ConfigError(f"rope theta is {self.rope.theta}; it must be above one")
+        if self.rope.beta_fast <= self.rope.beta_slow:
+            raise ConfigError(
+                f"rope beta_fast is {self.rope.beta_fast}; it must be above beta_slow, {self.rope.beta_slow}"
+            )
 
     def _check_divisible(self, name: str, value: int, divisor: int) -> None:
         if value % divisor:

@@ -1,7 +1,7 @@
 """Paged attention against the formula in float64, with every page that is not live poisoned with NaN."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 import torch
@@ -129,3 +129,10 @@ def test_reading_behind_the_first_page_is_refused() -> None:
     cache, queries = paged([history(60, 1)], 16, 20)
     with pytest.raises(AssertionError, match="behind the first page"):
         read_positions(cache, queries.table, 0, 10, 60)
+
+
+def test_a_page_released_too_early_is_noticed() -> None:
+    cache, queries = paged([history(60, 1)], 16, 20)
+    early = replace(queries, table=replace(queries.table, first_page=queries.table.first_page + 1))
+    with pytest.raises(AssertionError, match="released that is still seen"):
+        attention(torch.randn(1, HEADS, HEAD_DIM), cache, early, torch.zeros(HEADS), 20)

@@ -1,3 +1,4 @@
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,3 +15,13 @@ def test_groups_hold_each_assignment_once_in_order(experts: list[int]) -> None:
         start, stop = groups.offsets[expert : expert + 2].tolist()
         expected = [index for index, chosen in enumerate(experts) if chosen == expert]
         assert groups.order[start:stop].tolist() == expected
+
+
+def test_an_expert_that_is_not_here_is_noticed() -> None:
+    with pytest.raises(AssertionError, match="not here"):
+        group_by_expert(torch.tensor([0, 5]), 5)
+
+
+def test_only_experts_with_work_are_visited() -> None:
+    groups = group_by_expert(torch.tensor([3, 1, 3]), 5)
+    assert list(groups.visited()) == [(1, slice(0, 1)), (3, slice(1, 3))]

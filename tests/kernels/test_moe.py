@@ -78,7 +78,8 @@ def test_swiglu_of_extreme_gates_is_finite() -> None:
 
 
 def test_an_element_has_the_same_bits_wherever_it_stands() -> None:
-    row = torch.randn(1, 2 * 160)
-    for company in (1, 2, 3, 5, 31):
-        rows = torch.cat((torch.randn(company, 320), row))
-        assert torch.equal(swiglu(rows, 7.0)[-1], swiglu(row, 7.0)[0])
+    """Seven columns: every row has another place in the vector registers, the last ones in their tail."""
+    rows = torch.randn(400, 14)
+    together = swiglu(rows, 7.0)
+    for index in range(400):
+        assert torch.equal(swiglu(rows[index : index + 1], 7.0)[0], together[index])

@@ -75,3 +75,10 @@ def test_the_last_position_can_be_filled(tmp_path: Path) -> None:
     write_tiny(config, tmp_path)
     model = LocalModel.of(*load_float32(tmp_path))
     assert len(list(generate(model, random_tokens(60), GREEDY, 4))) == 4
+
+
+def test_a_request_without_a_seed_gets_one(model: LocalModel) -> None:
+    prompt = random_tokens(9)
+    first, second = (list(generate(model, prompt, SamplingParameters(), 20)) for _ in range(2))
+    assert len(first) == len(second) == 20
+    assert first != second  # both alike: a chance far below 1e-9 at this temperature

@@ -82,3 +82,13 @@ def test_the_error_says_what_is_wanted_and_what_is_free() -> None:
     pool.take(2)
     with pytest.raises(CapacityError, match="2 cache pages are wanted and 1 of 3 are free"):
         pool.take(2)
+
+
+def test_looking_back_releases_nothing() -> None:
+    pool = PagePool(NUM_PAGES)
+    pages = SequencePages(pool, PAGE_SIZE, WINDOW)
+    pages.make_room(40)
+    pages.release_behind(30)
+    before = (pages.sliding, pool.num_free)
+    pages.release_behind(20)
+    assert (pages.sliding, pool.num_free) == before

@@ -1,3 +1,4 @@
+import pytest
 import torch
 
 from model.pages import PagePool, SequencePages
@@ -47,3 +48,23 @@ def test_a_step_that_wants_no_logits() -> None:
     batch = StepBatch.build([SequenceChunk([1, 2], 0, pages, LogitsWanted.NONE)])
     assert batch.logit_rows.shape == (0,)
     assert batch.logit_rows.dtype is torch.int64
+
+
+def test_what_would_write_into_another_page_is_refused() -> None:
+    pages = sequence_with_room(PagePool(40), 30)
+    pages.release_behind(28)
+    with pytest.raises(AssertionError, match="position 8 lies behind the pages"):
+        StepBatch.build([SequenceChunk([5], 8, pages)])
+
+
+def test_chunks_must_fit_together() -> None:
+    pool = PagePool(40)
+    other = SequencePages(pool, page_size=8, sliding_window=6)
+    other.make_room(5)
+    for chunks, message in (
+        ([], "at least one chunk"),
+        ([SequenceChunk([], 0, sequence_with_room(pool, 1))], "at least one token"),
+        ([SequenceChunk([1], 0, sequence_with_room(pool, 1)), SequenceChunk([1], 0, other)], "one page size"),
+    ):
+        with pytest.raises(AssertionError, match=message):
+            StepBatch.build(chunks)

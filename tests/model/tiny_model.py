@@ -15,7 +15,7 @@ TINY = ModelConfig(
     num_query_heads=6,
     num_kv_heads=2,
     num_experts=7,
-    experts_per_token=3,
+    experts_per_token=4,
     layer_kinds=alternating_layers(5),
 )
 

@@ -12,7 +12,7 @@ from model.checkpoint.layouts import HUGGING_FACE, ORIGINAL, Layout
 from model.checkpoint.writer import write_checkpoint
 from model.dummy import dummy_weights
 from model.weights import ExpertMatrices, ModelWeights, Selection
-from protos.errors import TensorMissingError
+from protos.errors import CheckpointError, TensorMissingError
 from tests.model.tiny_model import SLICE, TINY
 
 LAYOUTS = pytest.mark.parametrize("layout", [HUGGING_FACE, ORIGINAL], ids=lambda layout: layout.title)
@@ -111,3 +111,13 @@ def test_transformers_loads_it_and_finds_the_same_numbers(tmp_path: Path, whole:
         }
         for name, tensor in expected.items():
             assert torch.equal(tensors[prefix + name], tensor), prefix + name
+
+
+def test_files_of_another_checkpoint_are_not_mixed_with_ours(tmp_path: Path, whole: ModelWeights) -> None:
+    write_checkpoint(TINY, whole, tmp_path, max_file_bytes=MAX_FILE_BYTES)
+    before = names(tmp_path)
+    with pytest.raises(CheckpointError, match=r"already holds model-00001-of-.* empty folder"):
+        write_checkpoint(TINY, whole, tmp_path)
+    assert names(tmp_path) == before
+    write_checkpoint(TINY, whole, tmp_path, max_file_bytes=MAX_FILE_BYTES)  # the same files again
+    assert names(tmp_path) == before

@@ -238,3 +238,27 @@ def test_a_folder_in_the_file_s_place(tmp_path: Path) -> None:
     (tmp_path / "config.json").mkdir()
     with pytest.raises(ConfigError, match=r"config\.json cannot be read: Is a directory"):
         load_config(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("beta_slow", 0.0, "rope beta_slow is 0.0; it must be above zero"),
+        ("beta_fast", 2.0, "rope beta_fast is 2.0; it must be above beta_slow, 2.0"),
+        ("factor", -1.0, "rope factor is -1.0; it must be above zero"),
+    ],
+)
+def test_rope_that_has_no_meaning(key: str, value: float, message: str) -> None:
+    document = {**HUGGING_FACE, "rope_scaling": {**ROPE, key: value}}
+    with pytest.raises(ConfigError, match=message):
+        parse_config(document, "config.json")
+
+
+def test_theta_must_be_above_one() -> None:
+    with pytest.raises(ConfigError, match=r"rope theta is 1.0; it must be above one"):
+        parse_config({**HUGGING_FACE, "rope_theta": 1}, "config.json")
+
+
+def test_more_positions_than_float32_can_count() -> None:
+    with pytest.raises(ConfigError, match="max_positions is 16777217; the most is 16777216"):
+        parse_config({**HUGGING_FACE, "max_position_embeddings": (1 << 24) + 1}, "config.json")
