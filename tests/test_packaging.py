@@ -65,7 +65,8 @@ def installed(extra: str) -> set[str]:
         return reachable(extra)
     except PackageNotFoundError as error:
         if extra in NOT_ALWAYS_INSTALLED:
-            pytest.skip(f"{error.name} is not installed: {NOT_ALWAYS_INSTALLED[extra]}")
+            bring = f"`pip install -c constraints.txt -e '.[{extra}]'` brings it"
+            pytest.skip(f"{error.name} is not installed ({NOT_ALWAYS_INSTALLED[extra]}); {bring}")
         raise
 
 
