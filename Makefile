@@ -46,7 +46,7 @@ constraints: $(VENV)/pip.pinned ## Resolve every version anew into constraints.t
 	@$(RUN) tools.pin
 
 clean: ## Remove all that these commands made, the virtual environment too
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) run build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # These extras hold others, as pyproject.toml has it; what is there need not be installed again.

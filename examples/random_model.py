@@ -4,6 +4,7 @@ The weights are random, so the tokens mean nothing; what it shows is the whole w
 """
 
 import argparse
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,6 +21,7 @@ from model.generate import generate
 from model.local_model import LocalModel
 from model.sampling.parameters import SamplingParameters
 from model.weights import Selection
+from protos.errors import ConfigError, ExpertMeshError
 
 SMALL = ModelConfig(
     vocab_size=2048,
@@ -45,6 +47,7 @@ def main() -> None:
     arguments = parser.parse_args()
     folder: Path = arguments.folder
 
+    refuse_foreign(folder)
     print("There is no server yet. This is a gpt-oss with random weights: its tokens mean nothing.\n")
     _, write_s = timed(lambda: write_checkpoint(SMALL, dummy_weights(SMALL, SEED), folder))
     print(f"write  {write_s:5.2f} s  {folder}: {folder_size(folder) / 1e6:.1f} MB, {describe(SMALL)}")
@@ -55,6 +58,13 @@ def main() -> None:
     again, again_s = timed(lambda: list(speak(model)))
     assert first == again, "the same seed must give the same tokens"
     print(f"again  {again_s:5.2f} s  the same {len(again)} tokens: the seed decides")
+
+
+def refuse_foreign(folder: Path) -> None:
+    """Only an empty folder, or a model that an earlier run wrote, is written to."""
+    is_free = not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
+    if not is_free and not (folder / "model.safetensors").is_file():
+        raise ConfigError(f"{folder} is there and holds no model of an earlier run; name another --folder")
 
 
 def timed(work: Callable[[], T]) -> tuple[T, float]:
@@ -95,4 +105,7 @@ def speak(model: LocalModel) -> Iterator[int]:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except ExpertMeshError as error:
+        sys.exit(f"random_model: {error}")

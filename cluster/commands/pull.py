@@ -69,5 +69,5 @@ def _require_huggingface_hub() -> None:
     if find_spec("huggingface_hub") is None:
         raise MissingExtraError(
             "the package huggingface_hub is not installed, and fetching models needs it: install ExpertMesh "
-            "with its extra `hub`, as in `pip install 'expertmesh[hub]'`"
+            "with its extra `hub`: in a clone, `pip install -c constraints.txt '.[hub]'`"
         )

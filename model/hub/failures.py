@@ -88,7 +88,8 @@ def _translated(error: Exception, reference: ModelReference, address: str) -> Hu
         case OSError():
             return _translated_disk(error, reference)
     return HubUnreachableError(
-        f"the model hub at {address} did not answer ({type(error).__name__}: {_first_line(error)})"
+        f"the model hub at {address} did not answer ({type(error).__name__}: {_first_line(error)}); "
+        f"check network, proxy and HF_ENDPOINT"
     )
 
 

@@ -107,6 +107,9 @@ def read_manifest(folder: Path) -> Manifest | None:
 def verify(folder: Path, progress: FileProgress | None = None) -> Manifest:
     """Hash every file that the folder's manifest names; raise with all that is missing or damaged."""
     progress = progress or SilentProgress()
+    if not folder.is_dir():
+        state = "is not a folder" if folder.exists() else "does not exist"
+        raise HubError(f"{folder} {state}; name a folder that `expertmesh pull` made")
     manifest = read_manifest(folder)
     if manifest is None:
         raise HubError(

@@ -108,7 +108,7 @@ def test_stopped_pull_is_continued_by_the_next_process(
 def test_pull_without_the_extra_names_it(environment: dict[str, str]) -> None:
     status, _, complaint = run(environment, "pull", "gpt-oss-20b", python=("-c", WITHOUT_HUGGINGFACE_HUB))
     assert status == 1
-    assert "pip install 'expertmesh[hub]'" in complaint
+    assert "pip install -c constraints.txt '.[hub]'" in complaint
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from examples import random_model
+from protos.errors import ConfigError
 
 
 def test_it_speaks_and_repeats_itself(
@@ -18,3 +19,12 @@ def test_it_speaks_and_repeats_itself(
     assert len(spoken) == random_model.NEW_TOKENS
     assert len(set(spoken)) > random_model.NEW_TOKENS // 2  # not one token over and over
     assert "the same 48 tokens" in lines[-1]
+
+
+def test_a_folder_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("mine")
+    with pytest.raises(ConfigError, match="name another --folder"):
+        random_model.refuse_foreign(tmp_path)
+    random_model.refuse_foreign(tmp_path / "new")
+    (tmp_path / "model.safetensors").touch()
+    random_model.refuse_foreign(tmp_path)

@@ -121,7 +121,9 @@ def test_dense_weights_are_converted_if_asked_and_experts_never(
         assert torch.equal(tensor, expected.to(tensor.dtype)), weight
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device is visible: run this on a machine that has one")
+@pytest.mark.skipif(
+    not torch.cuda.is_available(), reason="no CUDA device is visible: run this on a machine that has one"
+)
 def test_weights_land_on_the_device(release: Path, whole: ModelWeights) -> None:
     found = Checkpoint.open(release).load(SLICE, device="cuda")
     for weight in every_weight(TINY):

@@ -58,9 +58,8 @@ def test_every_fault_is_named(folder: Path) -> None:
 
 
 def test_folder_without_a_manifest_cannot_be_verified(tmp_path: Path) -> None:
-    for folder in (tmp_path, tmp_path / "absent"):
-        with pytest.raises(HubError, match=f"holds no {MANIFEST_NAME}"):
-            verify(folder)
+    with pytest.raises(HubError, match=f"holds no {MANIFEST_NAME}"):
+        verify(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -85,3 +84,12 @@ def test_manifest_survives_the_disk(folder: Path) -> None:
     assert manifest is not None
     manifest.write(folder / "elsewhere")
     assert read_manifest(folder / "elsewhere") == manifest
+
+
+def test_what_is_no_folder_is_called_so(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    with pytest.raises(HubError, match=r"nothing does not exist; name a folder"):
+        verify(tmp_path / "nothing")
+    with pytest.raises(HubError, match=r"file is not a folder; name a folder"):
+        verify(file)
