@@ -11,6 +11,7 @@ same in any chunk and any company (see kernels/linear.py).
 Chunks of any length at any offset: prefill and decode are the same call.
 """
 
+import math
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -54,6 +55,38 @@ def attention(
 
 
 @dataclass(frozen=True, slots=True)
+class _RunningSoftmax:
+    """What a row has seen so far: its largest logit, Σ exp(l − largest), and Σ exp(l − largest) · value."""
+
+    largest: Tensor  # [kv_heads, rows, 1]
+    total: Tensor  # [kv_heads, rows, 1]
+    mixed: Tensor  # [kv_heads, rows, head_dim]
+
+    @classmethod
+    def from_sinks(cls, sinks: Tensor, rows: Tensor) -> "_RunningSoftmax":
+        """A sink is a logit without a value. sinks: [query_heads], rows: [kv_heads, rows, head_dim]."""
+        num_kv_heads, num_rows, _ = rows.shape
+        per_kv_head = sinks.float().view(num_kv_heads, -1)  # [kv_heads, group]
+        largest = per_kv_head.repeat(1, num_rows // per_kv_head.shape[1])[..., None]
+        return cls(largest, torch.ones_like(largest), torch.zeros_like(rows))
+
+    def after(self, logits: Tensor, values: Tensor) -> "_RunningSoftmax":
+        """logits: [kv_heads, rows, block], −inf where unseen; values: [kv_heads, block, head_dim]."""
+        largest = torch.maximum(self.largest, logits.amax(dim=-1, keepdim=True))
+        share = torch.exp(logits - largest)  # [kv_heads, rows, block]
+        fade = torch.exp(self.largest - largest)  # [kv_heads, rows, 1]
+        return _RunningSoftmax(
+            largest,
+            self.total * fade + share.sum(dim=-1, keepdim=True),
+            self.mixed * fade + torch.bmm(share, values),
+        )
+
+    def result(self) -> Tensor:
+        """[kv_heads, rows, head_dim]"""
+        return self.mixed / self.total
+
+
+@dataclass(frozen=True, slots=True)
 class _SequencePass:
     """Attention of one sequence's chunk."""
 
@@ -74,36 +107,30 @@ class _SequencePass:
         return torch.cat(tiles)
 
     def _attend_tile(self, query: Tensor, first_position: int) -> Tensor:
-        num_queries, num_heads, head_dim = query.shape
+        """query: [tile, query_heads, head_dim] -> the same shape."""
         assert self._kept_from <= self._first_key(first_position), "a page was released that is still seen"
-        num_kv_heads = self.cache.keys.shape[2]
-        group = num_heads // num_kv_heads
+        num_queries, past_query = len(query), first_position + len(query)
         if self.row_tile is not None:
             query = pad_rows(query, self.row_tile)
-        padded = query.shape[0]
-        # Rows of one kv head: its queries' heads side by side.
-        grouped = query.float().view(padded, num_kv_heads, group, head_dim).transpose(0, 1)
-        grouped = grouped.reshape(num_kv_heads, padded * group, head_dim) * head_dim**-0.5
-        row_position = first_position + torch.arange(padded, device=query.device).repeat_interleave(group)
-
-        sink = self.sinks.float().view(num_kv_heads, 1, group).expand(-1, padded, -1)
-        largest = sink.reshape(num_kv_heads, padded * group, 1).clone()  # [kv_heads, rows, 1]
-        total = torch.ones_like(largest)
-        mixed = torch.zeros_like(grouped)  # [kv_heads, rows, head_dim]
-        for start, stop in self._key_blocks(first_position, first_position + num_queries):
-            keys, values = self._read_block(start, stop, first_position + num_queries)
+        rows = self._rows_of_kv_heads(query)  # [kv_heads, rows, head_dim]
+        group = rows.shape[1] // len(query)
+        row_position = first_position + torch.arange(len(query), device=query.device).repeat_interleave(group)
+        running = _RunningSoftmax.from_sinks(self.sinks, rows)
+        for start, stop in self._key_blocks(first_position, past_query):
+            keys, values = self._read_block(start, stop, past_query)
             key_position = torch.arange(start, stop, device=query.device)
-            logits = torch.bmm(grouped, keys).masked_fill(
-                ~self._visible(row_position[:, None], key_position[None, :]), -torch.inf
-            )  # [kv_heads, rows, block]
-            new_largest = torch.maximum(largest, logits.amax(dim=-1, keepdim=True))
-            share = torch.exp(logits - new_largest)  # [kv_heads, rows, block]
-            fade = torch.exp(largest - new_largest)  # [kv_heads, rows, 1]
-            total = total * fade + share.sum(dim=-1, keepdim=True)
-            mixed = mixed * fade + torch.bmm(share, values)
-            largest = new_largest
-        mixed = (mixed / total).view(num_kv_heads, padded, group, head_dim).transpose(0, 1)
-        return mixed.reshape(padded, num_heads, head_dim)[:num_queries].to(query.dtype)
+            visible = self._visible(row_position[:, None], key_position[None, :])  # [rows, block]
+            running = running.after(torch.bmm(rows, keys).masked_fill(~visible, -torch.inf), values)
+        mixed = running.result().view(rows.shape[0], len(query), group, -1).transpose(0, 1)
+        return mixed.reshape(query.shape)[:num_queries].to(query.dtype)
+
+    def _rows_of_kv_heads(self, query: Tensor) -> Tensor:
+        """[tile, query_heads, head_dim] -> [kv_heads, tile * group, head_dim] float32, scaled."""
+        num_queries, num_heads, head_dim = query.shape
+        num_kv_heads = self.cache.keys.shape[2]
+        grouped = query.float().view(num_queries, num_kv_heads, num_heads // num_kv_heads, head_dim)
+        scale = 1 / math.sqrt(head_dim)
+        return grouped.transpose(0, 1).reshape(num_kv_heads, -1, head_dim) * scale
 
     @property
     def _kept_from(self) -> int:
