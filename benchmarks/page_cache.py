@@ -7,6 +7,8 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from benchmarks.kernel_meter import bytes_read_from_storage
+
 
 def drop_cached(file: Path) -> None:
     descriptor = os.open(file, os.O_RDONLY)
@@ -19,12 +21,6 @@ def drop_cached(file: Path) -> None:
 
 def bytes_from_disk(work: Callable[[], object]) -> int:
     """What `work` fetched from storage, as the kernel counts it for this process."""
-    before = _read_bytes()
+    before = bytes_read_from_storage()
     work()
-    return _read_bytes() - before
-
-
-def _read_bytes() -> int:
-    counters = Path("/proc/self/io").read_text().splitlines()
-    [line] = [line for line in counters if line.startswith("read_bytes:")]
-    return int(line.split()[1])
+    return bytes_read_from_storage() - before

@@ -1,13 +1,14 @@
 """How much memory a piece of work takes at its highest, in a process of its own.
 
-The kernel counts (VmHWM of /proc/self/status, reset through /proc/self/clear_refs): anonymous and mapped
-pages alike, from where the process stood after its imports. Called by benchmarks that claim a memory figure.
+The kernel counts (`benchmarks.kernel_meter`): anonymous and mapped pages alike, from where the process stood
+after its imports. Called by benchmarks that claim a memory figure.
 """
 
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
-from pathlib import Path
+
+from benchmarks.kernel_meter import peak_memory, reset_peak_memory
 
 
 def peak_bytes(warm_up: Callable[[], object], work: Callable[[], object]) -> int:
@@ -18,15 +19,9 @@ def peak_bytes(warm_up: Callable[[], object], work: Callable[[], object]) -> int
 
 def _measure(warm_up: Callable[[], object], work: Callable[[], object]) -> int:
     warm_up()
-    Path("/proc/self/clear_refs").write_text("5")
-    before = _peak()
+    reset_peak_memory()
+    before = peak_memory()
     held = work()
-    taken = _peak() - before
+    taken = peak_memory() - before
     del held
     return taken
-
-
-def _peak() -> int:
-    status = Path("/proc/self/status").read_text()
-    [line] = [line for line in status.splitlines() if line.startswith("VmHWM:")]
-    return int(line.split()[1]) * 1024

@@ -1,4 +1,4 @@
-"""A whole model in this process: forward pass and experts together, from a folder or from weights at hand."""
+"""A whole model in this process: forward pass and experts together, in either mode of arithmetic."""
 
 from dataclasses import dataclass
 

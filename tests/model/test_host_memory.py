@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from benchmarks.kernel_meter import resident_memory
 from model.host_memory import HUGE_PAGE_BYTES, empty_tensor
-from tests.model.kernel_meter import resident_memory
 
 LARGE = (33, HUGE_PAGE_BYTES // 16, 5)
 

@@ -5,6 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks.kernel_meter import bytes_read, peak_memory, reset_peak_memory
 from model.checkpoint.assembly import find_weight
 from model.checkpoint.checkpoint import Checkpoint, consecutive_runs
 from model.checkpoint.layouts import HUGGING_FACE, ORIGINAL, Layout
@@ -16,7 +17,6 @@ from model.weights import ModelWeights, Selection
 from protos.errors import (
     ConfigError,
 )
-from tests.model.kernel_meter import bytes_read, peak_memory, reset_peak_memory
 from tests.model.tiny_model import SLICE, TINY, assert_slice_of
 
 LAYOUTS = pytest.mark.parametrize("layout", [HUGGING_FACE, ORIGINAL], ids=lambda layout: layout.title)

@@ -6,11 +6,11 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from benchmarks.kernel_meter import bytes_read
 from model.checkpoint.progress import NoProgress
 from model.checkpoint.reads import CHUNK_BYTES, TensorRead, run_reads
 from model.checkpoint.safetensors_header import TensorEntry, read_header
 from protos.errors import CorruptFileError
-from tests.model.kernel_meter import bytes_read
 
 NUM_ELEMENTS = 3 * CHUNK_BYTES // 2 - 5
 """Three chunks of bfloat16, the last one short."""
