@@ -23,7 +23,8 @@ from model.config import GPT_OSS_20B, ModelConfig, alternating_layers
 from model.dummy import dummy_weights
 from model.gpt_oss import GptOss
 from model.local_model import LocalModel
-from model.pages import PagePool, SequencePages
+from model.page_pool import PagePool
+from model.pages import SequencePages
 from model.step_batch import SequenceChunk, StepBatch
 from model.weights import ModelWeights, Selection
 

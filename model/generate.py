@@ -9,7 +9,8 @@ from collections.abc import Iterator, Sequence
 from torch import Tensor
 
 from model.local_model import LocalModel
-from model.pages import PagePool, SequencePages
+from model.page_pool import PagePool
+from model.pages import SequencePages
 from model.sampling.parameters import SamplingParameters
 from model.sampling.sampler import Sampler, SamplerRow
 from model.sampling.token_counts import TokenCounts

@@ -16,7 +16,7 @@ from model.config import LayerKind, ModelConfig
 
 @dataclass(frozen=True, slots=True)
 class KvCache:
-    """Allocated once; the pool in `model.pages` says whose each page is."""
+    """Allocated once; the pool in `model.page_pool` says whose each page is."""
 
     keys: Tensor  # [places, pages, page_size, kv_heads, head_dim]
     values: Tensor  # [places, pages, page_size, kv_heads, head_dim]

@@ -1,53 +1,24 @@
-"""Which cache pages belong to which sequence. Plain numbers: no tensors, no clock.
+"""The cache pages of one sequence. Plain numbers: no tensors, no clock.
 
-One pool serves two tables per sequence: `full` keeps every page, `sliding` gives back the pages that lie
-wholly behind the window. model.step_batch turns the tables into tensors.
+Two tables: `full` keeps every page, `sliding` gives back the pages that lie wholly behind the window.
+model.step_batch turns the tables into tensors.
 """
 
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from protos.errors import CapacityError
-
-
-class PagePool:
-    """Hands out page numbers 0 … num_pages − 1, each to one owner at a time."""
-
-    def __init__(self, num_pages: int) -> None:
-        self.num_pages = num_pages
-        self._free = list(range(num_pages - 1, -1, -1))
-        self._taken: set[int] = set()
-
-    @property
-    def num_free(self) -> int:
-        return len(self._free)
-
-    @property
-    def free_pages(self) -> tuple[int, ...]:
-        return tuple(self._free)
-
-    def take(self, count: int) -> list[int]:
-        """All of `count` pages, or an error and none."""
-        if count > self.num_free:
-            raise CapacityError(
-                f"{count} cache pages are wanted and {self.num_free} of {self.num_pages} are free; wait "
-                f"for a sequence to end, or give the cache more pages"
-            )
-        pages = [self._free.pop() for _ in range(count)]
-        self._taken.update(pages)
-        return pages
-
-    def give_back(self, pages: Sequence[int]) -> None:
-        for page in pages:
-            self._taken.remove(page)
-            self._free.append(page)
+from model.page_pool import PagePool
 
 
 @dataclass(frozen=True, slots=True)
 class TableRow:
-    """One sequence's pages in order; the first of them is page number `first_page` of the sequence."""
+    """One sequence's pages in order; the first of them is page number `first_page` of the sequence.
 
-    pages: tuple[int, ...]
+    A view of the sequence's own table: whoever keeps it beyond a step copies it.
+    """
+
+    pages: "array[int]"  # int64
     first_page: int
 
 
@@ -58,36 +29,65 @@ class SequencePages:
         self.page_size = page_size
         self._pool = pool
         self._sliding_window = sliding_window
-        self._full: list[int] = []
-        self._sliding: list[int] = []
+        self._full = array("q")
+        self._sliding = array("q")
         self._sliding_first_page = 0
 
     @property
     def full(self) -> TableRow:
-        return TableRow(tuple(self._full), first_page=0)
+        return TableRow(self._full, first_page=0)
 
     @property
     def sliding(self) -> TableRow:
-        return TableRow(tuple(self._sliding), self._sliding_first_page)
+        return TableRow(self._sliding, self._sliding_first_page)
+
+    def adopt(self, full: Sequence[int], sliding: Sequence[int]) -> None:
+        """Begin with pages that others have filled: of the whole prefix, and the last ones of its window.
+
+        They are shared and never written: a sequence writes behind its last full page only.
+        """
+        assert not self._full and not self._sliding, "only a sequence without pages can adopt some"
+        self._pool.share(full)
+        self._pool.share(sliding)
+        self._full = array("q", full)
+        self._sliding = array("q", sliding)
+        self._sliding_first_page = len(full) - len(sliding)
+
+    def num_missing(self, num_positions: int, *, num_reserved: int = 0) -> int:
+        """How many pages `make_room` and `reserve` would take for these."""
+        return self._missing_full(max(num_positions, num_reserved)) + self._missing_sliding(num_positions)
 
     def make_room(self, num_positions: int) -> None:
         """Pages for positions 0 … num_positions − 1 in both tables; on CapacityError nothing has changed."""
-        num_pages = -(-num_positions // self.page_size)
-        missing_full = max(0, num_pages - len(self._full))
-        missing_sliding = max(0, num_pages - self._sliding_first_page - len(self._sliding))
-        pages = self._pool.take(missing_full + missing_sliding)
-        self._full += pages[:missing_full]
-        self._sliding += pages[missing_full:]
+        missing_full = self._missing_full(num_positions)
+        missing = missing_full + self._missing_sliding(num_positions)
+        if missing:
+            pages = self._pool.take(missing)
+            self._full.extend(pages[:missing_full])
+            self._sliding.extend(pages[missing_full:])
+
+    def reserve(self, num_positions: int) -> None:
+        """Pages for these positions in the full table alone, before any step needs them."""
+        self._full.extend(self._pool.take(self._missing_full(num_positions)))
 
     def release_behind(self, next_position: int) -> None:
         """Give back sliding pages that no query at `next_position` or later can see."""
         first_visible = max(0, next_position - self._sliding_window + 1)
-        num_dead = min(max(0, first_visible // self.page_size - self._sliding_first_page), len(self._sliding))
-        self._pool.give_back(self._sliding[:num_dead])
-        del self._sliding[:num_dead]
-        self._sliding_first_page += num_dead
+        num_dead = min(first_visible // self.page_size - self._sliding_first_page, len(self._sliding))
+        if num_dead > 0:
+            self._pool.give_back(self._sliding[:num_dead])
+            del self._sliding[:num_dead]
+            self._sliding_first_page += num_dead
 
     def release(self) -> None:
-        """Give everything back; the object is then as new."""
-        self._pool.give_back(self._full + self._sliding)
-        self._full, self._sliding, self._sliding_first_page = [], [], 0
+        """Give everything back, the last pages first; the object is then as new."""
+        self._pool.give_back(self._full[::-1])
+        self._pool.give_back(self._sliding[::-1])
+        self._full, self._sliding, self._sliding_first_page = array("q"), array("q"), 0
+
+    def _missing_full(self, num_positions: int) -> int:
+        return max(0, -(-num_positions // self.page_size) - len(self._full))
+
+    def _missing_sliding(self, num_positions: int) -> int:
+        num_pages = -(-num_positions // self.page_size)
+        return max(0, num_pages - self._sliding_first_page - len(self._sliding))

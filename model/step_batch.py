@@ -4,6 +4,7 @@ A step mixes decodes (one token) and prefill chunks (many) of any sequences. Who
 scheduler's business; what a sequence has said so far is the caller's.
 """
 
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -85,7 +86,11 @@ class StepBatch:
 
 
 def _integers(values: Sequence[int], device: torch.device | str) -> Tensor:
-    return torch.tensor(values, dtype=torch.int64, device=device)
+    """Through an array, since torch.tensor takes several times as long to read a list."""
+    if not values:
+        return torch.empty(0, dtype=torch.int64, device=device)
+    numbers = values if isinstance(values, array) else array("q", values)
+    return torch.frombuffer(numbers, dtype=torch.int64).to(device)
 
 
 def _starts(lengths: Sequence[int]) -> list[int]:
@@ -102,10 +107,15 @@ def _slot(row: TableRow, position: int, page_size: int) -> int:
 
 
 def _page_table(rows: Sequence[TableRow], device: torch.device | str) -> PageTable:
-    table = torch.zeros(len(rows), max(len(row.pages) for row in rows), dtype=torch.int64)
-    for index, row in enumerate(rows):
-        table[index, : len(row.pages)] = torch.tensor(row.pages, dtype=torch.int64)
-    return PageTable(pages=table.to(device), first_page=_integers([row.first_page for row in rows], device))
+    width = max(len(row.pages) for row in rows)
+    table = array("q")
+    for row in rows:
+        table.extend(row.pages)
+        table.frombytes(bytes(table.itemsize * (width - len(row.pages))))
+    return PageTable(
+        pages=_integers(table, device).view(len(rows), width),
+        first_page=_integers([row.first_page for row in rows], device),
+    )
 
 
 def _logit_rows(chunks: Sequence[SequenceChunk], starts: Sequence[int]) -> list[int]:

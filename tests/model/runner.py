@@ -13,7 +13,8 @@ from model.dummy import dummy_weights
 from model.experts import LocalExperts
 from model.gpt_oss import GptOss
 from model.kv_cache import KvCache
-from model.pages import PagePool, SequencePages
+from model.page_pool import PagePool
+from model.pages import SequencePages
 from model.step_batch import LogitsWanted, SequenceChunk, StepBatch
 from model.weights import ModelWeights, Selection
 from tests.model.tiny_model import TINY
@@ -80,7 +81,7 @@ class Runner:
         return logits
 
     def _poison_free_pages(self) -> None:
-        free = torch.tensor(self.pool.free_pages, dtype=torch.int64)
+        free = torch.tensor(self.pool.blank_pages, dtype=torch.int64)
         self.cache.keys[:, free] = torch.nan
         self.cache.values[:, free] = torch.nan
 

@@ -9,7 +9,8 @@ from model.checkpoint import Checkpoint
 from model.experts import LocalExperts
 from model.gpt_oss import GptOss
 from model.kv_cache import KvCache
-from model.pages import PagePool, SequencePages
+from model.page_pool import PagePool
+from model.pages import SequencePages
 from model.step_batch import LogitsWanted, SequenceChunk, StepBatch
 from model.weights import Selection
 from tests.model.runner import ODD_TINY, Runner, random_tokens, write_tiny

@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from model.pages import PagePool, SequencePages
+from model.page_pool import PagePool
+from model.pages import SequencePages
 from model.step_batch import LogitsWanted, SequenceChunk, StepBatch
 
 
