@@ -3,7 +3,7 @@
     key      word 0, 1   the seed, low word first
     counter  word 0, 1   the position of the token in its sequence, low word first
              word 2      the stream: what the draw is for
-             word 3      0; kept free for the choice, once a request may ask for several
+             word 3      the choice: which of several answers to one request
 
 Not a generator: nothing is advanced or stored, so a token that another worker draws again comes out the
 same, whatever shares its batch. Philox is from Salmon et al., "Parallel Random Numbers: As Easy as 1, 2, 3",
@@ -29,13 +29,17 @@ class Stream(IntEnum):
     TOKEN = 0
 
 
-def uniform(seeds: Tensor, positions: Tensor, stream: Stream = Stream.TOKEN) -> Tensor:
+def uniform(
+    seeds: Tensor, positions: Tensor, stream: Stream = Stream.TOKEN, choices: Tensor | None = None
+) -> Tensor:
     """One number in [0, 1) for each row, from 53 bits: every value is a multiple of 2⁻⁵³.
 
-    `seeds` and `positions` are [rows] int64, any value; the result is [rows] float64.
+    `seeds` and `positions` are [rows] int64, any value, `choices` [rows] int64 from 0 (if left out, all 0) to
+    2³² − 1; the result is [rows] float64.
     """
     purpose = positions.new_full(positions.shape, int(stream))  # [rows]
-    counter = (*_split(positions), purpose, positions.new_zeros(positions.shape))
+    choices = positions.new_zeros(positions.shape) if choices is None else choices
+    counter = (*_split(positions), purpose, choices)
     high, low, *_ = philox(counter, _split(seeds))  # [rows] each
     return (((high >> 5) << 26) | (low >> 6)).double() * 2.0**-53
 

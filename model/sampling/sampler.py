@@ -32,11 +32,13 @@ class SamplerRow:
     """What one row of a step needs.
 
     `position` is the new token's own, counted from 0 over prompt and output: with the seed it fixes the draw.
+    Several choices of one request differ in `choice` alone.
     """
 
     parameters: SamplingParameters
     position: int
     counts: TokenCounts | None = None
+    choice: int = 0
 
     def __post_init__(self) -> None:
         assert self.counts is not None or not self.parameters.has_penalties, "penalties need token counts"
@@ -164,7 +166,8 @@ def _draw(scores: Tensor, rows: Sequence[SamplerRow]) -> Tensor:
         weights[floored] = sample.keep_min_p(weights[floored], min_p)
     seeds = _integers([row.seed for row in rows], scores)
     positions = _integers([row.position for row in rows], scores)
-    return sample.draw(weights, uniform(seeds, positions))
+    choices = _integers([row.choice for row in rows], scores)
+    return sample.draw(weights, uniform(seeds, positions, choices=choices))
 
 
 def _keep_top(scaled: Tensor, weights: Tensor, rows: Sequence[SamplerRow]) -> Tensor:

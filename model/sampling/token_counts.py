@@ -45,6 +45,14 @@ class TokenCounts:
         self._token_ids[slot] = token_id
         self._output_counts[slot] += 1
 
+    def copy(self) -> "TokenCounts":
+        """One that goes its own way from here."""
+        twin = TokenCounts((), device=self._token_ids.device)
+        twin._token_to_slot = dict(self._token_to_slot)
+        twin._token_ids = self._token_ids.clone()
+        twin._output_counts = self._output_counts.clone()
+        return twin
+
     def _grow(self) -> None:
         room = self._token_ids.new_zeros(max(16, len(self._token_ids)))  # [as much again]
         self._token_ids = torch.cat([self._token_ids, room])  # [capacity]
