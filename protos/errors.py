@@ -4,7 +4,8 @@ It is not a wire format and imports nothing: the codes are the numbers that gRPC
 
     ExpertMeshError
     ├── InvalidRequestError        INVALID_ARGUMENT    400  the caller changes the request
-    │   └── NoTokenLeftError           a grammar's mask allows no token
+    │   ├── NoTokenLeftError           a grammar's mask allows no token
+    │   └── InvalidGrammarError        a grammar or schema that cannot be enforced; the message says where
     ├── BrokenLogitsError          INTERNAL            500  the operator looks for a damaged checkpoint
     ├── ConfigError                FAILED_PRECONDITION 500  the operator changes a file or a flag
     │   ├── EnvironmentConflictError   a package is installed that cannot live beside us
@@ -14,7 +15,8 @@ It is not a wire format and imports nothing: the codes are the numbers that gRPC
     │   ├── TensorMissingError         the layout wants a tensor that no file holds
     │   ├── TensorSurplusError         a file holds a tensor that the layout does not know
     │   ├── TensorMismatchError        wrong shape or wrong dtype
-    │   └── TensorValueError           a value that no healthy checkpoint holds (a NaN scale)
+    │   ├── TensorValueError           a value that no healthy checkpoint holds (a NaN scale)
+    │   └── TokenizerError             tokenizer.json or generation_config.json is absent, damaged or not ours
     ├── HubError                   FAILED_PRECONDITION 500  the operator corrects name, token or folder
     │   ├── HubUnreachableError        UNAVAILABLE     503  retry later, or use offline mode
     │   ├── HubAccessError             a token is missing, or the model's licence is not accepted
@@ -79,6 +81,10 @@ class NoTokenLeftError(InvalidRequestError):
         )
 
 
+class InvalidGrammarError(InvalidRequestError):
+    """A grammar, regular expression or JSON schema is malformed, too large, or beyond what we can enforce."""
+
+
 class BrokenLogitsError(ExpertMeshError):
     """The model gave NaN, +inf or nothing above −inf. Without `rows` the step may be sampled again."""
 
@@ -131,6 +137,10 @@ class TensorMismatchError(CheckpointError):
 
 class TensorValueError(CheckpointError):
     """A tensor holds a value that no healthy checkpoint holds."""
+
+
+class TokenizerError(CheckpointError):
+    """The folder's tokenizer.json or generation_config.json is not one that we can serve text with."""
 
 
 class HubError(ExpertMeshError):
