@@ -25,7 +25,10 @@ It is not a wire format and imports nothing: the codes are the numbers that gRPC
     │   ├── UnsupportedModelError      the hub has it, and ExpertMesh cannot serve it
     │   ├── DamagedModelError          a file is missing, or is not what the hub published
     │   └── DiskSpaceError             the model does not fit on the disk
-    └── CapacityError              RESOURCE_EXHAUSTED  429  retry when load has gone down
+    ├── CapacityError              RESOURCE_EXHAUSTED  429  retry when load has gone down
+    ├── RequestCancelledError      CANCELLED           499  nobody: the caller asked for it
+    ├── DeadlineExpiredError       DEADLINE_EXCEEDED   504  retry with more time, or when load has gone down
+    └── EngineStoppedError         UNAVAILABLE         503  retry on another worker
 """
 
 from enum import IntEnum, StrEnum
@@ -35,7 +38,9 @@ from typing import ClassVar
 class GrpcCode(IntEnum):
     """The gRPC status codes that we use, by their numbers on the wire."""
 
+    CANCELLED = 1
     INVALID_ARGUMENT = 3
+    DEADLINE_EXCEEDED = 4
     RESOURCE_EXHAUSTED = 8
     FAILED_PRECONDITION = 9
     INTERNAL = 13
@@ -186,5 +191,31 @@ class CapacityError(ExpertMeshError):
 
     grpc_code = GrpcCode.RESOURCE_EXHAUSTED
     http_status = 429
+    retryable = True
+    recovered_by = RecoveredBy.SYSTEM
+
+
+class RequestCancelledError(ExpertMeshError):
+    """The caller asked to end the request, or has gone."""
+
+    grpc_code = GrpcCode.CANCELLED
+    http_status = 499
+    recovered_by = RecoveredBy.CALLER
+
+
+class DeadlineExpiredError(ExpertMeshError):
+    """The request did not end in the time that it was given."""
+
+    grpc_code = GrpcCode.DEADLINE_EXCEEDED
+    http_status = 504
+    retryable = True
+    recovered_by = RecoveredBy.CALLER
+
+
+class EngineStoppedError(ExpertMeshError):
+    """The engine was stopped, or broke; another one can do the request."""
+
+    grpc_code = GrpcCode.UNAVAILABLE
+    http_status = 503
     retryable = True
     recovered_by = RecoveredBy.SYSTEM

@@ -14,13 +14,18 @@ BRANCH = re.compile(
     r"(?: +(?P<code>[A-Z_]+) +(?P<status>\d{3})  (?P<recovery>.+)| .*)?"
 )
 CODE_TO_STATUS = {
+    GrpcCode.CANCELLED: 499,
     GrpcCode.INVALID_ARGUMENT: 400,
+    GrpcCode.DEADLINE_EXCEEDED: 504,
     GrpcCode.RESOURCE_EXHAUSTED: 429,
     GrpcCode.FAILED_PRECONDITION: 500,
     GrpcCode.INTERNAL: 500,
     GrpcCode.UNAVAILABLE: 503,
 }
 """FAILED_PRECONDITION is the operator's, not the caller's, so HTTP calls it the server's failure."""
+
+RETRYABLE = {GrpcCode.UNAVAILABLE, GrpcCode.RESOURCE_EXHAUSTED, GrpcCode.DEADLINE_EXCEEDED}
+FOR_THE_CALLER = {GrpcCode.INVALID_ARGUMENT, GrpcCode.CANCELLED, GrpcCode.DEADLINE_EXCEEDED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +84,8 @@ def test_a_class_is_as_drawn(line: Drawn) -> None:
 @pytest.mark.parametrize("cls", CLASSES.values(), ids=CLASSES)
 def test_grpc_and_http_say_the_same(cls: type[ExpertMeshError]) -> None:
     assert cls.http_status == CODE_TO_STATUS[cls.grpc_code]
-    assert cls.retryable == (cls.grpc_code in {GrpcCode.UNAVAILABLE, GrpcCode.RESOURCE_EXHAUSTED})
-    assert (cls.recovered_by is RecoveredBy.CALLER) == (cls.grpc_code is GrpcCode.INVALID_ARGUMENT)
+    assert cls.retryable == (cls.grpc_code in RETRYABLE)
+    assert (cls.recovered_by is RecoveredBy.CALLER) == (cls.grpc_code in FOR_THE_CALLER)
 
 
 def test_every_class_says_what_it_means() -> None:
