@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+import torch
+
 from model.config import ModelConfig
 from model.determinism import deterministic_row_tile
 from model.experts import LocalExperts
@@ -26,6 +28,12 @@ class LocalModel:
         experts = LocalExperts(weights.experts, config.swiglu_limit, row_tile)
         return cls(config, weights, GptOss(config, weights, experts, row_tile), row_tile)
 
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of the activations, and so of the cache."""
+        assert self.weights.embedding is not None
+        return self.weights.embedding.dtype
+
     def allocate_cache(self, num_pages: int, page_size: int) -> KvCache:
         """In the dtype and on the device of the activations."""
         embedding = self.weights.embedding
@@ -34,6 +42,6 @@ class LocalModel:
             self.config,
             num_pages=num_pages,
             page_size=page_size,
-            dtype=embedding.dtype,
+            dtype=self.dtype,
             device=embedding.device,
         )

@@ -1,8 +1,8 @@
 """Which cache pages are whose. Plain numbers: no tensors, no clock.
 
-A page is blank, used, or kept. Used: by one sequence, or by several that share a prefix. Kept: by no sequence,
-but what it holds may be wanted again; such a page is handed out too, when no blank one is left, and the one
-that was let go longest ago goes first. Who wants content kept (a prefix index) says so page by page.
+A page is blank, used, or kept. Used: by one sequence, or by several that share a prefix. Kept: by no
+sequence, but what it holds may be wanted again; such a page is handed out too, when no blank one is left, and
+the one that was let go longest ago goes first. Who wants content kept (a prefix index) says so page by page.
 """
 
 from collections import OrderedDict

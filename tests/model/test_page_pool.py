@@ -12,7 +12,7 @@ NUM_PAGES = 7
 
 
 class Pool(RuleBasedStateMachine):
-    """`users` and `kept` are what the pool should think; `kept` in the order in which pages will be reused."""
+    """`users` and `kept` are what the pool should think; `kept` in the order of reuse."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -4,8 +4,8 @@ Not here: when a sequence may have pages (the scheduler) and what is found by wh
 
 Only whole pages are shared, so nothing is ever copied: a sequence begins with the pages of a hit and writes
 behind them. It offers its own pages as they fill up. The tails, which later sequences need to go on from a
-border, are offered where that is likely: at the end of the prompt, every `checkpoint_interval` tokens, and where
-the sequence lets go (the end of a turn, or preemption).
+border, are offered where that is likely: at the end of the prompt, every `checkpoint_interval` tokens, and
+where the sequence lets go (the end of a turn, or preemption).
 """
 
 from collections.abc import Sequence

@@ -1,0 +1,97 @@
+"""Puts an engine together on a model of this process: what single mode serves and offline batches run on.
+
+Not here: any work of its own.
+"""
+
+import time
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import torch
+
+from model.checkpoint import Checkpoint
+from model.checkpoint.progress import ProgressBar
+from model.config import ModelConfig
+from model.local_model import LocalModel
+from model.sampling.sampler import Sampler
+from model.tokenizer.tokenizer import Tokenizer
+from model.tokenizer.vocabulary_file import TOKENIZER_NAME
+from model.weights import Selection
+from workers.cache.cached_pages import CacheLayout
+from workers.cache.sizing import StepSize, bytes_of_page, free_bytes, num_pages_for, share_of
+from workers.engine.admission import Admission, context_limit
+from workers.engine.core import EngineCore
+from workers.engine.drafting import LookupDrafter
+from workers.engine.engine import Deliver, Engine
+from workers.engine.local_step_model import LocalStepModel
+from workers.engine.settings import EngineSettings
+
+
+@dataclass(frozen=True, slots=True)
+class LocalEngineOptions:
+    """What an operator may want otherwise; None is a choice made from the machine."""
+
+    settings: EngineSettings = field(default_factory=EngineSettings)
+    device: str = "cpu"
+    dtype: torch.dtype | None = None  # float32 on a CPU, bfloat16 on a GPU
+    deterministic: bool = False
+    cache_bytes: int | None = None  # for keys and values
+    context_limit: int | None = None  # lower than the model's own
+
+
+def load_model(folder: Path, options: LocalEngineOptions) -> LocalModel:
+    """The whole model, with a progress bar on a terminal."""
+    checkpoint = Checkpoint.open(folder)
+    config = checkpoint.config
+    if options.context_limit is not None:
+        config = replace(config, max_positions=min(config.max_positions, options.context_limit))
+    everything = Selection.whole(config)
+    dtype = options.dtype or (torch.bfloat16 if options.device.startswith("cuda") else torch.float32)
+    with ProgressBar("load", checkpoint.num_bytes(everything)) as progress:
+        weights = checkpoint.load(everything, progress=progress, device=options.device, dtype=dtype)
+    return LocalModel.of(config, weights, deterministic=options.deterministic)
+
+
+def open_tokenizer(folder: Path, config: ModelConfig) -> Tokenizer | None:
+    """None for a folder without one: then prompts are token ids, and text comes out of nothing."""
+    if not (folder / TOKENIZER_NAME).exists():
+        return None
+    return Tokenizer.open(folder, config.vocab_size)
+
+
+def local_engine(
+    model: LocalModel, tokenizer: Tokenizer | None, options: LocalEngineOptions, deliver: Deliver
+) -> Engine:
+    """Takes the memory for the cache. The engine is not started yet."""
+    settings, config = options.settings, model.config
+    layout = CacheLayout(settings.page_size, config.sliding_window, settings.checkpoint_interval)
+    num_pages = _num_pages(model, layout, options)
+    limit = context_limit(config.max_positions, num_pages, layout, settings.tokens_per_step)
+    admission = Admission(config, tokenizer, limit)
+    cache = model.allocate_cache(num_pages, settings.page_size)
+    core = EngineCore(
+        LocalStepModel(model.forward_pass, cache, Sampler(config.vocab_size)),
+        admission,
+        layout,
+        num_pages,
+        settings,
+        clock=time.monotonic,
+        drafter=None if settings.drafts is None else LookupDrafter(settings.drafts),
+    )
+    return Engine(core, admission, max_waiting=settings.max_waiting, deliver=deliver)
+
+
+def _num_pages(model: LocalModel, layout: CacheLayout, options: LocalEngineOptions) -> int:
+    settings, config = options.settings, model.config
+    step = StepSize(settings.tokens_per_step, settings.max_running)
+    device = torch.device(options.device)
+    given = options.cache_bytes
+    return num_pages_for(
+        config,
+        layout,
+        free_bytes=free_bytes(device) if given is None else given + step.num_bytes(config),
+        bytes_per_page=bytes_of_page(config, settings.page_size, model.dtype),
+        step=step,
+        max_running=settings.max_running,
+        share=share_of(device) if given is None else 1.0,
+    )

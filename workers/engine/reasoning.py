@@ -1,0 +1,96 @@
+"""Follows the harmony channels of one choice: how many tokens it reasons, and when that must end.
+
+Pure. It knows the marks of a harmony message, not its meaning: the gateway parses messages.
+"""
+
+from collections.abc import Callable, Sequence
+from enum import Enum, auto
+
+from model.tokenizer.harmony_marks import HarmonyMarks
+
+_ANALYSIS = b"analysis"
+_RECIPIENT = b"to="
+
+
+class _Part(Enum):
+    """Which part of a message's header is being written."""
+
+    NONE = auto()
+    ROLE = auto()
+    CHANNEL = auto()
+
+
+class ReasoningMeter:
+    """Begins with a prompt, whose end may be in the middle of a message."""
+
+    def __init__(
+        self,
+        marks: HarmonyMarks,
+        token_bytes: Callable[[int], bytes],
+        budget: int | None,
+        prompt: Sequence[int],
+    ) -> None:
+        self._marks = marks
+        self._control_ids = frozenset(
+            (marks.start, marks.end, marks.message, marks.channel, marks.return_, marks.call, marks.constrain)
+        )
+        self._token_bytes = token_bytes
+        self._budget = budget
+        self._role, self._channel = b"", b""
+        self._part = _Part.NONE
+        self._closing: tuple[int, ...] = ()
+        self.is_reasoning = False
+        self.num_tokens = 0
+        for token_id in prompt[_last_start(prompt, marks.start) :]:
+            self._follow(token_id)
+
+    @property
+    def forced(self) -> int | None:
+        """The token that must come next, if the budget is spent or the channel is being closed."""
+        if self._closing:
+            return self._closing[0]
+        if self.is_reasoning and self._budget is not None and self.num_tokens >= self._budget:
+            return self._marks.closing_of_analysis[0]
+        return None
+
+    @property
+    def num_free(self) -> int | None:
+        """How many tokens at least will not be forced; None: no end in sight."""
+        if self._closing:
+            return 0
+        return None if self._budget is None else max(0, self._budget - self.num_tokens)
+
+    def push(self, token_id: int) -> None:
+        """The choice has written this token."""
+        if token_id == self.forced:
+            self._closing = (self._closing or self._marks.closing_of_analysis)[1:]
+        else:
+            self._closing = ()
+            self.num_tokens += self.is_reasoning and token_id not in self._control_ids
+        self._follow(token_id)
+
+    def _follow(self, token_id: int) -> None:
+        marks = self._marks
+        if token_id == marks.message:
+            words = self._channel.split()
+            has_recipient = any(word.startswith(_RECIPIENT) for word in self._role.split() + words)
+            self.is_reasoning = words[:1] == [_ANALYSIS] and not has_recipient
+            self._part = _Part.NONE
+        elif token_id in self._control_ids:
+            self.is_reasoning = False
+            if token_id == marks.start:
+                self._role, self._channel, self._part = b"", b"", _Part.ROLE
+            elif token_id == marks.channel:
+                self._channel, self._part = b"", _Part.CHANNEL
+        elif self._part is _Part.ROLE:
+            self._role += self._token_bytes(token_id)
+        elif self._part is _Part.CHANNEL:
+            self._channel += self._token_bytes(token_id)
+
+
+def _last_start(prompt: Sequence[int], start: int) -> int:
+    """Where the prompt's last message begins, or the prompt itself."""
+    for index in range(len(prompt) - 1, -1, -1):
+        if prompt[index] == start:
+            return index
+    return 0

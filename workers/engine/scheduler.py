@@ -1,0 +1,154 @@
+"""Decides which tokens of which sequences run in the next step. Pure: no tensors, no clock, no text.
+
+Decodes first, one token each (and drafts while the budget lasts), then prefill in chunks, then sequences that
+wait. Everything goes by rank. When pages run out, the running sequence of the highest rank gives up its own
+and waits again (preemption by recompute), so the one of the lowest rank always goes on, and nothing starves.
+
+Not here: who may be admitted at all (workers.engine.admission), what happens to sampled tokens.
+"""
+
+from bisect import insort
+from collections.abc import Callable
+from collections.abc import Sequence as SequenceOf
+from dataclasses import dataclass
+
+from model.page_pool import PagePool
+from workers.engine.sequence import Rank, Sequence
+from workers.engine.settings import EngineSettings
+
+
+@dataclass(slots=True)
+class Share:
+    """A sequence's part of a step: its next `num_tokens` tokens, and drafts behind them."""
+
+    sequence: Sequence
+    num_tokens: int
+    drafts: tuple[int, ...] = ()
+
+    @property
+    def completes(self) -> bool:
+        """Whether the next token can be sampled after it."""
+        return self.num_tokens == self.sequence.num_missing
+
+    @property
+    def cost(self) -> int:
+        return self.num_tokens + len(self.drafts)
+
+
+class Scheduler:
+    """Every sequence that has not left is either waiting or running; both lists are in order of rank."""
+
+    def __init__(self, pool: PagePool, settings: EngineSettings) -> None:
+        self._pool = pool
+        self._settings = settings
+        self._waiting: list[Sequence] = []
+        self._running: list[Sequence] = []
+        self._shares: dict[Sequence, Share] = {}
+        self._budget = 0
+        self._stuck: tuple[Sequence, int] | None = None
+        self.num_preemptions = 0
+
+    @property
+    def num_waiting(self) -> int:
+        return len(self._waiting)
+
+    @property
+    def running(self) -> SequenceOf[Sequence]:
+        return self._running
+
+    def add(self, sequence: Sequence) -> None:
+        insort(self._waiting, sequence, key=_rank_of)
+
+    def remove(self, sequence: Sequence) -> None:
+        """The sequence leaves; its pages are its own affair."""
+        (self._running if sequence in self._running else self._waiting).remove(sequence)
+
+    def schedule(self) -> list[Share]:
+        """The next step, empty when nothing can run. Whoever has a share has the pages for it."""
+        self._shares = {}
+        self._budget = self._settings.tokens_per_step
+        self._plan_running(self._plan_decode, lambda sequence: sequence.num_missing == 1)
+        self._plan_running(self._plan_prefill, lambda sequence: sequence.num_missing > 1)
+        self._admit()
+        return list(self._shares.values())
+
+    def _plan_running(self, plan: Callable[[Sequence], None], concerns: Callable[[Sequence], bool]) -> None:
+        index = 0
+        while index < len(self._running) and self._budget > 0:  # planning may preempt, always the last one
+            sequence = self._running[index]
+            if concerns(sequence):
+                plan(sequence)
+            index += 1
+
+    def _plan_decode(self, sequence: Sequence) -> None:
+        num_drafts = max(0, min(len(sequence.drafts), self._budget - len(self._running)))
+        num_positions = sequence.num_tokens + num_drafts
+        if sequence.pages.tables.num_missing(num_positions) > self._pool.num_free:
+            num_drafts, num_positions = 0, sequence.num_tokens  # no page is taken from anybody for a guess
+        if self._make_room(sequence, num_positions):
+            self._share(Share(sequence, 1, sequence.drafts[:num_drafts]))
+
+    def _plan_prefill(self, sequence: Sequence) -> None:
+        chunk = self._next_chunk(sequence)
+        if self._make_room(sequence, sequence.num_computed + chunk):
+            self._share(Share(sequence, chunk))
+
+    def _admit(self) -> None:
+        for sequence in list(self._waiting):
+            if self._budget == 0 or len(self._running) == self._settings.max_running:
+                return
+            if not sequence.may_begin:
+                continue
+            if not self._begin(sequence):
+                return  # nobody overtakes, or a long prompt would never find its pages
+            self._waiting.remove(sequence)
+            insort(self._running, sequence, key=_rank_of)
+            self._share(Share(sequence, self._next_chunk(sequence)))
+
+    def _begin(self, sequence: Sequence) -> bool:
+        """Pages for all tokens that are known, or none; running sequences keep one more each to grow."""
+        if self._stuck == (sequence, self._pool.num_free):
+            return False
+        sequence.begin()
+        tables = sequence.pages.tables
+        num_positions = sequence.num_computed + self._next_chunk(sequence)
+        missing = tables.num_missing(num_positions, num_reserved=sequence.num_tokens)
+        if missing + len(self._running) > self._pool.num_free:
+            sequence.abandon()
+            self._stuck = (sequence, self._pool.num_free)
+            return False
+        tables.reserve(sequence.num_tokens)
+        tables.make_room(num_positions)
+        if sequence.num_cached is None:
+            sequence.num_cached = sequence.num_computed
+        return True
+
+    def _next_chunk(self, sequence: Sequence) -> int:
+        return min(sequence.num_missing, self._budget, sequence.max_chunk or sequence.num_missing)
+
+    def _make_room(self, sequence: Sequence, num_positions: int) -> bool:
+        """Whether the sequence has room now; if not, it was itself the last that could give up pages."""
+        tables = sequence.pages.tables
+        while tables.num_missing(num_positions) > self._pool.num_free:
+            last = self._running.pop()
+            self._preempt(last)
+            if last is sequence:
+                return False
+        tables.make_room(num_positions)
+        return True
+
+    def _preempt(self, sequence: Sequence) -> None:
+        share = self._shares.pop(sequence, None)
+        if share is not None:
+            self._budget += share.cost
+        sequence.abandon()
+        self.add(sequence)
+        self.num_preemptions += 1
+
+    def _share(self, share: Share) -> None:
+        self._shares[share.sequence] = share
+        self._budget -= share.cost
+
+
+def _rank_of(sequence: Sequence) -> Rank:
+    return sequence.rank
