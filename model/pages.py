@@ -46,7 +46,7 @@ class SequencePages:
 
         They are shared and never written: a sequence writes behind its last full page only.
         """
-        assert not (self._full or self._sliding), "only a sequence without pages can adopt some"
+        assert not self._full, "only a sequence without pages can adopt some"
         self._pool.share(full)
         self._pool.share(sliding)
         self._full = array("q", full)

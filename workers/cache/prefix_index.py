@@ -1,8 +1,8 @@
 """Finds the pages of a prefix that some sequence has computed before. Plain numbers: no tensors, no clock.
 
 An entry is one whole page of a prefix, under its digest: the page of the full table, and, at some borders,
-the tail: the pages of the sliding table that hold the window before the border. To go on from a border one needs
-every full page before it and the tail at it, so a hit ends where a tail is.
+the tail: the pages of the sliding table that hold the window before the border. To go on from a border one
+needs every full page before it and the tail at it, so a hit ends where a tail is.
 
 Pages belong to the pool (model.page_pool): the index only asks it to keep them, and hears when it hands one
 out again. A tail goes with its page, and a page without which nothing can be found goes when its turn comes.

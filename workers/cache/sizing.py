@@ -67,8 +67,8 @@ def num_pages_for(
         raise ConfigError(
             f"{free_bytes / 1e9:.2f} GB of memory are free beside the weights; a step takes "
             f"{step.num_bytes(config) / 1e9:.2f} GB and the smallest cache "
-            f"{least * bytes_per_page / 1e9:.2f} GB of the {share:.0%} that may be used. Give the process more memory, or lower tokens_per_step "
-            f"({step.num_tokens}) or max_running ({max_running})"
+            f"{least * bytes_per_page / 1e9:.2f} GB of the {share:.0%} that may be used. Give the process "
+            f"more memory, or lower tokens_per_step ({step.num_tokens}) or max_running ({max_running})"
         )
     return num_pages
 
