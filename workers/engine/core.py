@@ -197,6 +197,7 @@ class EngineCore:
             live.compute_s += ended - began
         self.statistics.num_steps += 1
         self.statistics.num_tokens += sum(share.cost for share in shares)
+        self.statistics.num_preemptions = self._scheduler.num_preemptions
 
     def _judge(self, share: Share, result: WorkResult) -> None:
         """What the step means for this sequence."""
