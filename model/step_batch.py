@@ -8,6 +8,7 @@ from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -25,8 +26,7 @@ class LogitsWanted(StrEnum):
     ALL = "all"  # prompt log-probabilities, verification of drafts
 
 
-@dataclass(frozen=True, slots=True)
-class SequenceChunk:
+class SequenceChunk(NamedTuple):
     """One sequence's share of a step: tokens at positions first_position, first_position + 1, …"""
 
     token_ids: Sequence[int]

@@ -8,7 +8,6 @@ Not here: who may be admitted at all (workers.engine.admission), what happens to
 """
 
 from bisect import insort
-from collections.abc import Callable
 from collections.abc import Sequence as SequenceOf
 from dataclasses import dataclass
 
@@ -67,26 +66,28 @@ class Scheduler:
         """The next step, empty when nothing can run. Whoever has a share has the pages for it."""
         self._shares = {}
         self._budget = self._settings.tokens_per_step
-        self._plan_running(self._plan_decode, lambda sequence: sequence.num_missing == 1)
-        self._plan_running(self._plan_prefill, lambda sequence: sequence.num_missing > 1)
+        self._plan_running(is_prefill=False)
+        self._plan_running(is_prefill=True)
         self._admit()
         return list(self._shares.values())
 
-    def _plan_running(self, plan: Callable[[Sequence], None], concerns: Callable[[Sequence], bool]) -> None:
+    def _plan_running(self, *, is_prefill: bool) -> None:
         index = 0
         while index < len(self._running) and self._budget > 0:  # planning may preempt, always the last one
             sequence = self._running[index]
-            if concerns(sequence):
-                plan(sequence)
+            if (sequence.num_missing > 1) == is_prefill:
+                (self._plan_prefill if is_prefill else self._plan_decode)(sequence)
             index += 1
 
     def _plan_decode(self, sequence: Sequence) -> None:
-        num_drafts = max(0, min(len(sequence.drafts), self._budget - len(self._running)))
-        num_positions = sequence.num_tokens + num_drafts
-        if sequence.pages.tables.num_missing(num_positions) > self._pool.num_free:
-            num_drafts, num_positions = 0, sequence.num_tokens  # no page is taken from anybody for a guess
-        if self._make_room(sequence, num_positions):
-            self._share(Share(sequence, 1, sequence.drafts[:num_drafts]))
+        drafts = sequence.drafts
+        if drafts:
+            drafts = drafts[: max(0, self._budget - len(self._running))]
+            missing = sequence.pages.tables.num_missing(sequence.num_tokens + len(drafts))
+            if missing > self._pool.num_free:
+                drafts = ()  # no page is taken from anybody for a guess
+        if self._make_room(sequence, sequence.num_tokens + len(drafts)):
+            self._share(Share(sequence, 1, drafts))
 
     def _plan_prefill(self, sequence: Sequence) -> None:
         chunk = self._next_chunk(sequence)

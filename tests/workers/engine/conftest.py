@@ -1,4 +1,3 @@
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,5 +20,5 @@ def tiny_model(spoken_folder: Path) -> LocalModel:
 
 
 @pytest.fixture(scope="session")
-def tokenizer(spoken_folder: Path) -> Iterator[Tokenizer]:
+def tokenizer(spoken_folder: Path) -> Tokenizer:
     return Tokenizer.open(spoken_folder, SPOKEN.vocab_size)
