@@ -9,25 +9,20 @@ Not here: who may be admitted at all (workers.engine.admission), what happens to
 
 from bisect import insort
 from collections.abc import Sequence as SequenceOf
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from model.page_pool import PagePool
 from workers.engine.sequence import Rank, Sequence
 from workers.engine.settings import EngineSettings
 
 
-@dataclass(slots=True)
-class Share:
+class Share(NamedTuple):
     """A sequence's part of a step: its next `num_tokens` tokens, and drafts behind them."""
 
     sequence: Sequence
     num_tokens: int
+    completes: bool  # whether the next token can be sampled after it
     drafts: tuple[int, ...] = ()
-
-    @property
-    def completes(self) -> bool:
-        """Whether the next token can be sampled after it."""
-        return self.num_tokens == self.sequence.num_missing
 
     @property
     def cost(self) -> int:
@@ -87,12 +82,12 @@ class Scheduler:
             if missing > self._pool.num_free:
                 drafts = ()  # no page is taken from anybody for a guess
         if self._make_room(sequence, sequence.num_tokens + len(drafts)):
-            self._share(Share(sequence, 1, drafts))
+            self._share(Share(sequence, 1, True, drafts))
 
     def _plan_prefill(self, sequence: Sequence) -> None:
         chunk = self._next_chunk(sequence)
         if self._make_room(sequence, sequence.num_computed + chunk):
-            self._share(Share(sequence, chunk))
+            self._share(Share(sequence, chunk, chunk == sequence.num_missing))
 
     def _admit(self) -> None:
         for sequence in list(self._waiting):
@@ -104,7 +99,8 @@ class Scheduler:
                 return  # nobody overtakes, or a long prompt would never find its pages
             self._waiting.remove(sequence)
             insort(self._running, sequence, key=_rank_of)
-            self._share(Share(sequence, self._next_chunk(sequence)))
+            chunk = self._next_chunk(sequence)
+            self._share(Share(sequence, chunk, chunk == sequence.num_missing))
 
     def _begin(self, sequence: Sequence) -> bool:
         """Pages for all tokens that are known, or none; running sequences keep one more each to grow."""
