@@ -21,9 +21,10 @@ from workers.engine.events import Event, RequestEnded
 from workers.engine.request import GenerationRequest, Priority, StopRules
 from workers.engine.settings import EngineSettings
 
-NUM_PAGES = 1200
+NUM_PAGES = 600
 STEP_S = 0.03
 REQUESTS_PER_S = 3.0
+NUM_CONVERSATIONS = 20
 MEGABYTE = 1 << 20
 
 
@@ -97,10 +98,10 @@ class Load:
         fresh = tuple(self._random.choices(range(250), k=length))
         if self._conversations and self._random.random() < 0.6:
             fresh = self._random.choice(self._conversations)[:6000] + fresh[:200]
-        if len(self._conversations) < 200:
+        if len(self._conversations) < NUM_CONVERSATIONS:
             self._conversations.append(fresh)
         else:
-            self._conversations[self._random.randrange(200)] = fresh
+            self._conversations[self._random.randrange(NUM_CONVERSATIONS)] = fresh
         return fresh
 
     def _listen(self, events: Sequence[Event]) -> None:
