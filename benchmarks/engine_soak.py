@@ -21,9 +21,9 @@ from workers.engine.events import Event, RequestEnded
 from workers.engine.request import GenerationRequest, Priority, StopRules
 from workers.engine.settings import EngineSettings
 
-NUM_PAGES = 600
+NUM_PAGES = 440
 STEP_S = 0.03
-REQUESTS_PER_S = 3.0
+REQUESTS_PER_S = 5.0
 NUM_CONVERSATIONS = 20
 MEGABYTE = 1 << 20
 
