@@ -33,7 +33,7 @@ class Client:
         self.may_step = threading.Event()
         self.may_step.set()
         self._run_step: Callable[[Sequence[Work]], list[WorkResult]] = self.paper.model.run
-        self.paper.core._model = self  # type: ignore[assignment]
+        self.paper.core._model = self
         self.fail_with: Exception | None = None
         self.batches: queue.SimpleQueue[Sequence[Event]] = queue.SimpleQueue()
         self.engine = Engine(
