@@ -22,9 +22,14 @@ from workers.engine.settings import EngineSettings
 OPTIONS = LocalEngineOptions(EngineSettings(max_running=4, tokens_per_step=32), cache_bytes=8 << 20)
 
 
-def output_of(
-    engine: Engine, events: "queue.SimpleQueue[Sequence[Event]]", request: GenerationRequest
-) -> list[int]:
+Events = queue.SimpleQueue[Sequence[Event]]
+
+
+def nowhere(events: Sequence[Event]) -> None:
+    """For engines that are never started."""
+
+
+def output_of(engine: Engine, events: Events, request: GenerationRequest) -> list[int]:
     engine.submit(request)
     output: list[int] = []
     while True:
@@ -38,7 +43,7 @@ def output_of(
 
 def test_a_folder_becomes_an_engine(spoken_folder: Path) -> None:
     model = load_model(spoken_folder, OPTIONS)
-    events: queue.SimpleQueue[Sequence[Event]] = queue.SimpleQueue()
+    events: Events = queue.SimpleQueue()
     engine = local_engine(model, open_tokenizer(spoken_folder, model.config), OPTIONS, events.put)
     engine.start()
     request = GenerationRequest("one", (1, 2, 3), SamplingParameters(temperature=0.0), max_tokens=6)
@@ -48,7 +53,7 @@ def test_a_folder_becomes_an_engine(spoken_folder: Path) -> None:
 
 def test_the_context_limit_is_the_lowest_of_model_memory_and_wish(tiny_model: LocalModel) -> None:
     def limit(options: LocalEngineOptions) -> int:
-        engine = local_engine(tiny_model, None, options, lambda events: None)
+        engine = local_engine(tiny_model, None, options, nowhere)
         return engine.context_limit
 
     assert limit(OPTIONS) == SPOKEN.max_positions
@@ -59,7 +64,7 @@ def test_the_context_limit_is_the_lowest_of_model_memory_and_wish(tiny_model: Lo
 
 def test_a_wish_for_less_context_is_obeyed(spoken_folder: Path) -> None:
     model = load_model(spoken_folder, replace(OPTIONS, context_limit=100))
-    engine = local_engine(model, None, OPTIONS, lambda events: None)
+    engine = local_engine(model, None, OPTIONS, nowhere)
     assert engine.context_limit == 100
 
 
@@ -67,10 +72,10 @@ def test_without_a_tokenizer_what_needs_text_is_refused(tmp_path: Path, tiny_mod
     write_spoken_model(tmp_path)
     (tmp_path / TOKENIZER_NAME).unlink()
     assert open_tokenizer(tmp_path, SPOKEN) is None
-    engine = local_engine(tiny_model, None, OPTIONS, lambda events: None)
+    engine = local_engine(tiny_model, None, OPTIONS, nowhere)
     for wishes in ({"stop": StopRules(strings=("x",))}, {"reasoning_budget": 5}):
         with pytest.raises(InvalidRequestError, match=r"no tokenizer.json|has none"):
-            engine.submit(GenerationRequest("one", (1,), **wishes))  # type: ignore[arg-type]
+            engine.submit(GenerationRequest("one", (1,), **wishes))
 
 
 def test_a_damaged_tokenizer_is_an_error(tmp_path: Path) -> None:
