@@ -33,7 +33,10 @@ class _GroupedMatmul(ctypes.Structure):
     """grouped_matmul.h says what each field is."""
 
     _fields_ = (
-        *((name, c_int64) for name in ("num_rows", "num_assignments", "num_experts", "num_outs", "num_blocks")),
+        *(
+            (name, c_int64)
+            for name in ("num_rows", "num_assignments", "num_experts", "num_outs", "num_blocks")
+        ),
         *((name, c_void_p) for name in ("x", "input_rows", "output_rows", "offsets")),
         *((name, c_void_p) for name in ("blocks", "scales", "bias", "result")),
         *((name, c_int32) for name in ("type", "bias_type", "instructions", "num_threads")),
@@ -114,7 +117,9 @@ class _Call:
 
 def _check(status: int) -> None:
     if status == _INDEX_OUT_OF_RANGE:
-        raise IndexError("an assignment names a row that is not there, or the groups do not fit the assignments")
+        raise IndexError(
+            "an assignment names a row that is not there, or the groups do not fit the assignments"
+        )
     if status == _OUT_OF_MEMORY:
         raise MemoryError("no memory for the experts' rows")
     assert status == _DONE, status

@@ -1,6 +1,6 @@
 """Which implementation of the experts runs on a CPU, and where and with what it is built.
 
-Plain values, no torch: whoever reads the environment (`cluster.environment`) makes one, and it is passed down.
+Plain values, no torch: what reads the environment (`cluster.environment`) makes one; it is passed down.
 """
 
 from dataclasses import dataclass
