@@ -13,6 +13,7 @@ namespace expertmesh {
 namespace {
 
 constexpr int64_t WORTH_A_THREAD = int64_t{1} << 17;  // multiplications; about ten microseconds
+constexpr int64_t ROWS_WORTH_THREADS = 64;            // to arrange: some microseconds each
 constexpr int64_t ROWS_PER_PASS = 64;                 // so that a pass's sums stay near
 
 struct TileTask {
@@ -108,13 +109,11 @@ Status run(const GroupedMatmul& work, const Epilogue& epilogue) {
     ArrangedRows x(work.x, work.type, work.num_rows, work.num_blocks);
     if (!x.has_memory()) return Status::out_of_memory;
     const TileRun tile_run(work, epilogue, x);
-#pragma omp parallel num_threads(useful_threads(work))
-    {
-#pragma omp for schedule(static)
-        for (int64_t row = 0; row < work.num_rows; ++row) x.arrange(row);
-#pragma omp for schedule(dynamic) nowait
-        for (int64_t task = 0; task < num_tasks; ++task) tile_run.run(tasks[task]);
-    }
+    const int num_threads = useful_threads(work);
+#pragma omp parallel for num_threads(num_threads) if (work.num_rows >= ROWS_WORTH_THREADS)
+    for (int64_t row = 0; row < work.num_rows; ++row) x.arrange(row);
+#pragma omp parallel for num_threads(num_threads) schedule(dynamic)
+    for (int64_t task = 0; task < num_tasks; ++task) tile_run.run(tasks[task]);
     return Status::done;
 }
 

@@ -92,11 +92,11 @@ def project(layer: Layer, x: Tensor, work: Assignments) -> tuple[Tensor, Tensor]
 
 Half = Callable[[CpuKernels, Layer, Tensor, Assignments], Tensor]
 
-SHAPES = [(1, 2, 1), (3, 34, 3), (5, 66, 7), (2, 70, 13)]
+SHAPES = [(1, 2, 1), (3, 34, 3), (5, 66, 7), (2, 70, 13), (2, 6, 203)]
 WORKS = [([0], [0]), ([3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, 8, 9], [0, 1, 1, 0, 0, 1, 1, 1, 0, 1, 1, 1, 1])]
 
 
-@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("shape", [*SHAPES, (1, 1, 2), (3, 35, 3)])
 @pytest.mark.parametrize("work", WORKS)
 @pytest.mark.usefixtures("_uninitialised_is_nan")
 def test_down_is_as_exact_as_float32(
@@ -169,6 +169,13 @@ def test_overflow_and_nan_are_the_reference_s(kernels: CpuKernels, scale: int) -
         moe_down_reference(x, work, groups, layer.weight, layer.bias),
     )
     assert torch.allclose(found, expected, rtol=1e-4, atol=1e-5, equal_nan=True)
+
+
+def test_zeros_under_a_nan_scale_are_nan(kernels: CpuKernels) -> None:
+    scales = torch.tensor([[[255, 127], [127, 127]]], dtype=torch.uint8)
+    weight = PackedMatrix(torch.zeros(1, 2, 2, BLOCK_BYTES, dtype=torch.uint8), scales)
+    found = down(kernels, Layer(weight, torch.zeros(1, 2)), torch.randn(1, 64), assign([0], [0]))
+    assert found.isnan().tolist() == [[True, False]]
 
 
 @pytest.mark.parametrize("half", [gate_up, down])
