@@ -101,7 +101,7 @@ def _against_memory(half: Half, num_rows: int, settings: CpuKernelSettings) -> R
     memory = torch.ones(READ_BYTES // 8, dtype=torch.int64)
     seconds = _seconds({"ours": half.work(num_rows, settings), "read": memory.sum}, ROWS_TO_ROUNDS[num_rows])
     return compared(
-        f"{half.name}, {num_rows} rows an expert",
+        f"{half.name}, {_rows(num_rows)} an expert",
         "GB/s",
         half.num_bytes / seconds["ours"] / 1e9,
         peer_name="reading memory",
@@ -115,7 +115,7 @@ def _other_path(half: Half, path: CpuPath) -> Row:
     memory = torch.ones(READ_BYTES // 8, dtype=torch.int64)
     seconds = _seconds({"ours": half.work(1, CpuKernelSettings(path)), "read": memory.sum}, num_rounds=3)
     return compared(
-        f"{half.name}, 1 row an expert, path {path}",
+        f"{half.name}, {_rows(1)} an expert, path {path}",
         "GB/s",
         half.num_bytes / seconds["ours"] / 1e9,
         peer_name="reading memory",
@@ -136,7 +136,7 @@ def _against_float32(half: Half, num_rows: int, settings: CpuKernelSettings) -> 
     seconds = _seconds({"ours": half.work(num_rows, settings), "float32": matmuls}, ROWS_TO_ROUNDS[num_rows])
     num_operations = 2 * num_rows * NUM_EXPERTS * num_outs * width
     return compared(
-        f"{half.name}, {num_rows} rows an expert",
+        f"{half.name}, {_rows(num_rows)} an expert",
         "GFLOP/s",
         num_operations / seconds["ours"] / 1e9,
         peer_name="torch float32 matmul",
@@ -153,13 +153,17 @@ def _against_reference(half: Half, num_rows: int, settings: CpuKernelSettings) -
     }
     seconds = _seconds(works, num_rounds=3)
     return compared(
-        f"one {half.name} matrix, {num_rows} rows",
+        f"one {half.name} matrix, {_rows(num_rows)}",
         "ms",
         seconds["ours"] * 1e3,
         peer_name="reference",
         peer=seconds["reference"] * 1e3,
         higher_is_better=False,
     )
+
+
+def _rows(number: int) -> str:
+    return "1 row" if number == 1 else f"{number} rows"
 
 
 def _seconds(works: Mapping[str, Callable[[], object]], num_rounds: int) -> Mapping[str, float]:
