@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from protos.errors import InvalidRequestError
 
 MAX_LOGPROBS = 20
+MAX_BIASES = 1024
 _INT64_MIN, _INT64_MAX = -(1 << 63), (1 << 63) - 1
 
 
@@ -41,6 +42,10 @@ class SamplingParameters:
         _check_optional("seed", self.seed, _INT64_MIN, _INT64_MAX)
         _check_optional("logprobs", self.logprobs, 0, MAX_LOGPROBS)
         _check_optional("prompt_logprobs", self.prompt_logprobs, 0, MAX_LOGPROBS)
+        if len(self.logit_bias) > MAX_BIASES:
+            raise InvalidRequestError(
+                f"logit_bias names {len(self.logit_bias)} tokens; at most {MAX_BIASES} are allowed"
+            )
         for token_id, bias in self.logit_bias.items():
             _check_range(f"logit_bias[{token_id}]", bias, -100.0, 100.0)
         self._check_open_ranges()

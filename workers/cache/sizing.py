@@ -21,6 +21,7 @@ _CGROUP = Path("/sys/fs/cgroup")
 _COPIES_OF_ACTIVATIONS = (
     12  # hidden states, queries, expert rows and their like, all alive at once, in float32
 )
+_ATTENTION_TILE = 3 * 256 * 2048  # logits, mask and shares of a query head's tile (kernels.attention)
 _BYTES_OF_FLOAT32 = 4
 
 
@@ -37,8 +38,9 @@ class StepSize:
             config.query_width, config.hidden_size, config.experts_per_token * config.intermediate_size
         )
         activations = self.num_tokens * widest * _COPIES_OF_ACTIVATIONS
+        attention = _ATTENTION_TILE * config.num_query_heads
         logits = 2 * self.num_logits * config.vocab_size  # as they come, and as the sampler changes them
-        return (activations + logits) * _BYTES_OF_FLOAT32
+        return (activations + attention + logits) * _BYTES_OF_FLOAT32
 
 
 def bytes_of_page(config: ModelConfig, page_size: int, dtype: torch.dtype) -> int:
@@ -65,10 +67,10 @@ def num_pages_for(
     least = layout.num_pages(1) + layout.most_sliding_pages(layout.sliding_window, step.num_tokens)
     if num_pages < least:
         raise ConfigError(
-            f"{free_bytes / 1e9:.2f} GB of memory are free beside the weights; a step takes "
+            f"{free_bytes / 1e9:.2f} GB of memory are there for cache and steps; a step takes "
             f"{step.num_bytes(config) / 1e9:.2f} GB and the smallest cache "
-            f"{least * bytes_per_page / 1e9:.2f} GB of the {share:.0%} that may be used. Give the process "
-            f"more memory, or lower tokens_per_step ({step.num_tokens}) or max_running ({max_running})"
+            f"{least * bytes_per_page / 1e9:.2f} GB of the {share:.0%} that may be used. Give more memory, "
+            f"or lower tokens_per_step ({step.num_tokens}) or max_running ({max_running})"
         )
     return num_pages
 

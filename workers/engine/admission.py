@@ -29,6 +29,7 @@ class AdmittedRequest:
     stop_ids: frozenset[int]
     grammar: CompiledGrammar | None
     digests: PageDigests  # of the prompt's pages
+    meter: ReasoningMeter | None  # at the end of the prompt; None where the vocabulary has no channels
 
 
 def context_limit(max_positions: int, num_pages: int, layout: CacheLayout, tokens_per_step: int) -> int:
@@ -69,14 +70,15 @@ class Admission:
         if request.grammar is not None and self._compiler is not None:
             grammar = self._compiler.compile(request.grammar)
         seeded = replace(request, sampling=request.sampling.with_seed(secrets.randbits(63)))
-        return AdmittedRequest(seeded, max_tokens, stop_ids, grammar, self._digests(request))
+        return AdmittedRequest(
+            seeded, max_tokens, stop_ids, grammar, self._digests(request), self._meter(request)
+        )
 
     def close(self) -> None:
         if self._compiler is not None:
             self._compiler.close()
 
-    def meter(self, request: GenerationRequest) -> ReasoningMeter | None:
-        """For each choice one of its own; None where the vocabulary has no channels."""
+    def _meter(self, request: GenerationRequest) -> ReasoningMeter | None:
         if self._marks is None or self.tokenizer is None:
             return None
         return ReasoningMeter(

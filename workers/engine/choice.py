@@ -3,9 +3,11 @@
 Not here: which steps it gets (the scheduler, through `sequence`).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from model.sampling.sampled_tokens import PositionLogprobs
+from protos.errors import InvalidGrammarError
+from workers.engine.drafting import Drafter
 from workers.engine.events import ChoiceDelta, FinishReason
 from workers.engine.output_text import OutputText, Released
 from workers.engine.reasoning import ReasoningMeter
@@ -62,15 +64,22 @@ class Choice:
             return FREE
         return TokenRules(forced, banned, self._grammar)
 
-    def keep_drafts(self, drafts: Sequence[int]) -> tuple[int, ...]:
-        """As many of these as the rules of the next token hold for."""
+    def guess(self, drafter: Drafter) -> tuple[int, ...]:
+        """Drafts, as many as the rules of the next token hold for."""
         room = self._max_tokens - self.num_output - 1
         if self._meter is not None and self._meter.num_free is not None:
-            room = min(room, self._meter.num_free)
+            room = min(room, self._meter.num_free - 1)  # the row behind the last draft is free too
         if self.num_output < self.request.min_tokens:
             room = min(room, self.request.min_tokens - self.num_output - 1)
-        kept = tuple(drafts[: max(0, room)])
-        return kept[: self._grammar.valid_prefix(kept)] if self._grammar is not None and kept else kept
+        if room <= 0:
+            return ()
+        drafts = tuple(drafter.guess(self.sequence.tokens)[:room])
+        if self._grammar is None or not drafts:
+            return drafts
+        try:
+            return drafts[: self._grammar.valid_prefix(drafts)]
+        except InvalidGrammarError:
+            return ()  # the mask of the next token will say so too
 
     def accept(self, token_id: int, logprobs: PositionLogprobs | None) -> None:
         """The next token was sampled."""
@@ -83,8 +92,8 @@ class Choice:
         if token_id in self._stop_ids:
             self._end(FinishReason.STOP, token_id)
             return
-        in_reasoning = self._meter is not None and self._meter.is_reasoning
-        looks = not in_reasoning and self.num_output > self.request.min_tokens
+        in_answer = self._meter is None or self._meter.is_in_answer
+        looks = in_answer and self.num_output > self.request.min_tokens
         released = self._text.push(self._token_bytes(token_id), looks_for_stops=looks)
         self._show(released)
         if self._meter is not None:
@@ -116,8 +125,11 @@ class Choice:
 
     def _grammar_has_ended(self, token_id: int) -> bool:
         assert self._grammar is not None
-        is_allowed = self._grammar.accept(token_id)
-        assert is_allowed, "the mask let a token through that the grammar does not allow"
+        if not self._grammar.accept(token_id):  # sequences of one grammar share what it may take
+            raise InvalidGrammarError(
+                "the grammar became too complex while it was followed: other requests have used up what it "
+                "may take; send the request again, or write the grammar in a simpler way"
+            )
         return self._grammar.is_complete
 
     def _end(self, reason: FinishReason, stop_id: int | None = None) -> None:

@@ -10,7 +10,13 @@ from collections.abc import Callable, Collection
 from itertools import count
 
 from model.page_pool import PagePool
-from protos.errors import DeadlineExpiredError, ExpertMeshError, InvalidGrammarError, RequestCancelledError
+from protos.errors import (
+    BrokenLogitsError,
+    DeadlineExpiredError,
+    ExpertMeshError,
+    InvalidGrammarError,
+    RequestCancelledError,
+)
 from workers.cache.cached_pages import CachedPages, CacheLayout
 from workers.cache.prefix_index import PrefixIndex
 from workers.engine.admission import Admission, AdmittedRequest
@@ -27,8 +33,7 @@ from workers.engine.step_work import Draw, PromptScores, StepModel, Work, WorkRe
 Clock = Callable[[], float]
 """Seconds since some moment, never going back."""
 
-_SCORED_CHUNK = 64
-"""Positions of a prompt scored in one step: each takes a row of logits, nearly a megabyte in gpt-oss."""
+_MIN_DEADLINES = 64
 
 
 class EngineCore:
@@ -91,7 +96,7 @@ class EngineCore:
                 stop_ids=admitted.stop_ids,
                 token_bytes=self._admission.token_bytes,
                 grammar=None if admitted.grammar is None else admitted.grammar.begin(),
-                meter=self._admission.meter(request),
+                meter=None if admitted.meter is None else admitted.meter.copy(),
             )
             live.choices.append(choice)
             self._owners[sequence] = (live, choice)
@@ -99,6 +104,8 @@ class EngineCore:
         if request.timeout_s is not None:
             live.deadline_at = submitted_at + request.timeout_s
             heapq.heappush(self._deadlines, (live.deadline_at, request.request_id))
+            if len(self._deadlines) > 2 * len(self._live) + _MIN_DEADLINES:
+                self._forget_deadlines()
 
     def cancel(self, request_id: str) -> None:
         """End a request, now. One that has ended already is none of our business."""
@@ -140,14 +147,13 @@ class EngineCore:
         digests = live.admitted.digests.copy()
         pages = CachedPages(self.pool, self._index, self._layout, digests, len(request.prompt))
         turn = self.statistics.num_steps + request.priority * self._settings.head_start
-        scored = live.wants_scores and leader is None
         return Sequence(
             request.prompt,
             pages,
             (turn, next(self._serials)),
+            priority=request.priority,
             leader=leader,
-            max_chunk=_SCORED_CHUNK if scored else None,
-            reuses_prefix=not scored,
+            is_scored=live.wants_scores and leader is None,
         )
 
     def _expire(self, now: float) -> None:
@@ -160,11 +166,16 @@ class EngineCore:
                     live, DeadlineExpiredError(f"request {request_id!r} did not end within {limit:g} s")
                 )
 
+    def _forget_deadlines(self) -> None:
+        """Of requests that have ended long before theirs."""
+        live = [(each.deadline_at, name) for name, each in self._live.items() if each.deadline_at is not None]
+        heapq.heapify(live)
+        self._deadlines = live
+
     def _plan(self) -> list[Share]:
         if self._drafter is not None:
             for sequence in self._scheduler.running:
-                _, choice = self._owners[sequence]
-                sequence.drafts = choice.keep_drafts(self._drafter.guess(sequence.tokens))
+                sequence.drafts = self._owners[sequence][1].guess(self._drafter)
         shares = self._scheduler.schedule()
         assert shares or not self._live, "a request that was admitted can always go on"
         return shares
@@ -208,7 +219,7 @@ class EngineCore:
             return  # a sibling's error has ended the request
         live, choice = self._owners[sequence]
         if result.error is not None:
-            self._end(live, result.error, broken=True)
+            self._end(live, result.error, broken=isinstance(result.error, BrokenLogitsError))
             return
         live.prompt_logprobs += result.prompt_logprobs
         if not share.completes:
@@ -249,7 +260,7 @@ class EngineCore:
         echo = live.echo(text)
         if echo is not None:
             self._events.append(echo)
-        sequence.max_chunk, sequence.reuses_prefix = None, True
+        sequence.is_scored = False
 
     def _end(self, live: LiveRequest, error: ExpertMeshError, *, broken: bool = False) -> None:
         for choice in live.choices:

@@ -7,11 +7,10 @@ together, through `deliver`, on the engine's thread; whoever takes them must not
 import logging
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 
 from protos.errors import CapacityError, EngineStoppedError, InvalidRequestError
-from workers.engine.admission import Admission, AdmittedRequest
+from workers.engine.admission import Admission
 from workers.engine.core import EngineCore
 from workers.engine.events import Event, RequestEnded
 from workers.engine.request import GenerationRequest
@@ -30,11 +29,10 @@ class Engine:
         self._max_waiting = max_waiting
         self._deliver = deliver
         self._changed = threading.Condition()
-        self._submitted: deque[tuple[AdmittedRequest, float]] = deque()
-        self._cancelled: deque[str] = deque()
+        self._commands: list[Callable[[], None]] = []  # for the core, in the order in which they came
         self._ids: set[str] = set()
-        self._num_waiting = 0
-        self._stopped: EngineStoppedError | None = None
+        self._num_incoming = self._num_waiting = 0  # sequences: in commands, and in the core
+        self._stopped: str | None = None  # why
         self._is_draining = False
         self._thread = threading.Thread(target=self._serve, name="expertmesh-engine", daemon=True)
 
@@ -47,30 +45,23 @@ class Engine:
 
     def submit(self, request: GenerationRequest) -> None:
         """Take the request, or raise; once taken it ends in exactly one RequestEnded."""
+        submitted_at = time.monotonic()
+        with self._changed:
+            self._check_door(request)  # before a grammar is compiled for nothing
         admitted = self._admission.admit(request)
         with self._changed:
-            if self._stopped is not None:
-                raise self._stopped
-            if self._is_draining:
-                raise EngineStoppedError("the engine takes no new requests: it finishes what it has")
-            if request.request_id in self._ids:
-                raise InvalidRequestError(f"a request {request.request_id!r} is already here")
-            num_waiting = self._num_waiting + request.num_choices
-            if num_waiting > self._max_waiting:
-                raise CapacityError(
-                    f"{self._num_waiting} sequences wait already and {request.num_choices} more are asked "
-                    f"for; at most {self._max_waiting} may wait, so try again later"
-                )
-            self._num_waiting = num_waiting
+            self._check_door(request)
+            self._num_incoming += request.num_choices
             self._ids.add(request.request_id)
-            self._submitted.append((admitted, time.monotonic()))
+            self._commands.append(lambda: self._core.add(admitted, submitted_at))
             self._changed.notify_all()
 
     def cancel(self, request_id: str) -> None:
         """End it at the next step, if it has not ended by then."""
         with self._changed:
-            self._cancelled.append(request_id)
-            self._changed.notify_all()
+            if request_id in self._ids:
+                self._commands.append(lambda: self._core.cancel(request_id))
+                self._changed.notify_all()
 
     def drain(self, timeout_s: float | None = None) -> bool:
         """Take nothing new and wait until all has ended; -> whether it has."""
@@ -80,11 +71,32 @@ class Engine:
 
     def close(self) -> None:
         """Stop now: what has not ended ends with EngineStoppedError."""
-        self._stop(EngineStoppedError("the engine was stopped"))
-        if self._thread.is_alive():
+        self._stop("the engine was stopped")
+        if self._thread.ident is None:
+            self._end()  # it was never started
+        else:
             self._thread.join()
 
-    def _stop(self, reason: EngineStoppedError) -> None:
+    def _check_door(self, request: GenerationRequest) -> None:
+        if self._stopped is not None:
+            raise EngineStoppedError(self._stopped)
+        if self._is_draining:
+            raise EngineStoppedError("the engine takes no new requests: it finishes what it has")
+        if request.request_id in self._ids:
+            raise InvalidRequestError(f"a request {request.request_id!r} is already here")
+        if request.num_choices > self._max_waiting:
+            raise InvalidRequestError(
+                f"num_choices is {request.num_choices}; at most {self._max_waiting} sequences may wait here "
+                f"(max_waiting), so ask for fewer"
+            )
+        num_waiting = self._num_waiting + self._num_incoming
+        if num_waiting + request.num_choices > self._max_waiting:
+            raise CapacityError(
+                f"{num_waiting} sequences wait already and {request.num_choices} more are asked for; at "
+                f"most {self._max_waiting} may wait, so try again later"
+            )
+
+    def _stop(self, reason: str) -> None:
         with self._changed:
             self._stopped = self._stopped or reason
             self._changed.notify_all()
@@ -93,35 +105,42 @@ class Engine:
         try:
             while self._take_in():
                 self._give_out(self._core.step())
-        except Exception as error:
+        except BaseException as error:
             logger.exception("the engine broke, and ends every request")
-            self._stop(EngineStoppedError(f"the engine broke: {error!r}"))
+            self._stop(f"the engine broke: {error!r}")
         finally:
+            self._end()
+
+    def _end(self) -> None:
+        """Whatever happens here, the core is closed and nobody waits for this engine any more."""
+        try:
             self._take_in()
             assert self._stopped is not None
-            self._give_out(self._core.end_all(self._stopped))
+            self._give_out(self._core.end_all(EngineStoppedError(self._stopped)))
+        except Exception:
+            logger.exception("the last events of the engine did not arrive")
+        finally:
             self._core.close()
+            with self._changed:
+                self._ids.clear()
+                self._changed.notify_all()
 
     def _take_in(self) -> bool:
         """Wait for something to do; -> False when the engine is to stop."""
         with self._changed:
-            self._changed.wait_for(
-                lambda: self._submitted or self._cancelled or self._core.has_work or self._stopped
-            )
-            while self._submitted:
-                self._core.add(*self._submitted.popleft())
-            while self._cancelled:
-                self._core.cancel(self._cancelled.popleft())
-            return self._stopped is None
+            self._changed.wait_for(lambda: self._commands or self._core.has_work or self._stopped)
+            commands, self._commands = self._commands, []
+            self._num_waiting, self._num_incoming = self._num_waiting + self._num_incoming, 0
+        for command in commands:  # not under the lock: a long prompt takes a moment
+            command()
+        return self._stopped is None
 
     def _give_out(self, events: Sequence[Event]) -> None:
         ended = [event.request_id for event in events if isinstance(event, RequestEnded)]
-        if events:
-            self._deliver(events)
         with self._changed:
-            self._num_waiting = self._core.num_waiting + sum(
-                admitted.request.num_choices for admitted, _ in self._submitted
-            )
+            self._num_waiting = self._core.num_waiting
             if ended:
                 self._ids.difference_update(ended)
                 self._changed.notify_all()
+        if events:
+            self._deliver(events)

@@ -87,7 +87,7 @@ def local_engine(
 
 def _num_pages(model: LocalModel, layout: CacheLayout, options: LocalEngineOptions) -> int:
     settings, config = options.settings, model.config
-    step = StepSize(settings.tokens_per_step, settings.max_running)
+    step = StepSize(settings.tokens_per_step, settings.most_logits)
     device = torch.device(options.device)
     given = options.cache_bytes
     return num_pages_for(

@@ -36,7 +36,7 @@ class LocalStepModel:
         self._forward_pass = forward_pass
         self._cache = cache
         self._sampler = sampler
-        self._rows = SamplerRows()
+        self._rows = SamplerRows(cache.keys.device)
         self._masks = RowMasks(sampler.vocab_size)
 
     def run(self, works: Sequence[Work]) -> list[WorkResult]:

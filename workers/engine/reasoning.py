@@ -4,12 +4,15 @@ Pure. It knows the marks of a harmony message, not its meaning: the gateway pars
 """
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from enum import Enum, auto
 
 from model.tokenizer.harmony_marks import HarmonyMarks
 
 _ANALYSIS = b"analysis"
 _RECIPIENT = b"to="
+_SHORTEST_HEADER = 3
+"""The tokens that an answer must break off with before it reasons again: channel, its name, message."""
 
 
 class _Part(Enum):
@@ -58,7 +61,19 @@ class ReasoningMeter:
         """How many tokens at least will not be forced; None: no end in sight."""
         if self._closing:
             return 0
-        return None if self._budget is None else max(0, self._budget - self.num_tokens)
+        if self._budget is None:
+            return None
+        left = max(0, self._budget - self.num_tokens)
+        return left + _SHORTEST_HEADER if self.is_in_answer else left
+
+    @property
+    def is_in_answer(self) -> bool:
+        """Whether text is neither reasoning nor part of a message's header."""
+        return self._part is _Part.NONE and not self.is_reasoning
+
+    def copy(self) -> "ReasoningMeter":
+        """For another choice of the same request, before anything is written."""
+        return copy(self)
 
     def push(self, token_id: int) -> None:
         """The choice has written this token."""

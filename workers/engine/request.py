@@ -3,6 +3,7 @@
 Not here: chat messages and tenants (the gateway), limits that depend on the model (workers.engine.admission).
 """
 
+import math
 from dataclasses import dataclass, field
 from enum import IntEnum
 
@@ -12,6 +13,7 @@ from workers.grammar.spec import GrammarSpec
 
 MAX_CHOICES = 128
 MAX_STOP_STRINGS = 16
+MAX_STOP_IDS = 1024
 MAX_STOP_BYTES = 1024
 
 
@@ -39,6 +41,10 @@ class StopRules:
         if len(self.strings) > MAX_STOP_STRINGS:
             raise InvalidRequestError(
                 f"{len(self.strings)} stop strings are given; at most {MAX_STOP_STRINGS} are allowed"
+            )
+        if len(self.token_ids) > MAX_STOP_IDS:
+            raise InvalidRequestError(
+                f"{len(self.token_ids)} stop tokens are given; at most {MAX_STOP_IDS} are allowed"
             )
         for text in self.strings:
             try:
@@ -85,8 +91,10 @@ class GenerationRequest:
             raise InvalidRequestError(
                 f"num_choices is {self.num_choices}; it must be from 1 to {MAX_CHOICES}"
             )
-        if self.timeout_s is not None and not self.timeout_s > 0:
-            raise InvalidRequestError(f"timeout_s is {self.timeout_s}; it must be above 0, or left out")
+        if self.timeout_s is not None and not 0 < self.timeout_s < math.inf:
+            raise InvalidRequestError(
+                f"timeout_s is {self.timeout_s}; it must be above 0 and finite, or left out"
+            )
 
 
 def _check(name: str, value: int | None, least: int) -> None:

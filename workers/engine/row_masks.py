@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from protos.errors import ExpertMeshError
+from protos.errors import ExpertMeshError, InvalidGrammarError
 from workers.engine.step_work import TokenRules
 from workers.grammar.mask_tensor import unpack_masks
 from workers.grammar.masks import MaskFiller, MaskRequest, PendingMasks
@@ -124,7 +124,10 @@ def _is_forced(rules: TokenRules) -> bool:
     """A grammar that does not allow the token now is asked again for the next one."""
     if rules.forced is None:
         return False
-    return rules.grammar is None or rules.grammar.valid_prefix((rules.forced,)) == 1
+    try:
+        return rules.grammar is None or rules.grammar.valid_prefix((rules.forced,)) == 1
+    except InvalidGrammarError:
+        return False  # the grammar's mask will say so too
 
 
 def _ban(mask: Tensor, rules: TokenRules) -> None:

@@ -6,6 +6,8 @@ Counts are kept from step to step, for choices with penalties only.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
+
 from model.sampling.sampler import SamplerRow
 from model.sampling.token_counts import TokenCounts
 from workers.engine.step_work import Draw
@@ -20,7 +22,8 @@ class _Counted:
 class SamplerRows:
     """Rows for the token after a share's last one and after each of its drafts."""
 
-    def __init__(self) -> None:
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
         self._key_to_counted: dict[int, _Counted] = {}
 
     def of(self, draw: Draw, drafts: Sequence[int]) -> list[SamplerRow]:
@@ -40,7 +43,8 @@ class SamplerRows:
     def _counts(self, draw: Draw) -> TokenCounts:
         counted = self._key_to_counted.get(draw.choice_key)
         if counted is None:
-            counted = _Counted(TokenCounts(draw.history[: draw.num_prompt]), draw.num_prompt)
+            prompt = draw.history[: draw.num_prompt]
+            counted = _Counted(TokenCounts(prompt, device=self._device), len(prompt))
             self._key_to_counted[draw.choice_key] = counted
         for token_id in draw.history[counted.num_seen :]:
             counted.counts.add(token_id)

@@ -3,6 +3,7 @@
 Decodes first, one token each (and drafts while the budget lasts), then prefill in chunks, then sequences that
 wait. Everything goes by rank. When pages run out, the running sequence of the highest rank gives up its own
 and waits again (preemption by recompute), so the one of the lowest rank always goes on, and nothing starves.
+A sequence that waits displaces a running one only if that is of a lower class and of a higher rank.
 
 Not here: who may be admitted at all (workers.engine.admission), what happens to sampled tokens.
 """
@@ -28,6 +29,11 @@ class Share(NamedTuple):
     def cost(self) -> int:
         return self.num_tokens + len(self.drafts)
 
+    @property
+    def spare_logits(self) -> int:
+        """Rows of logits beside the one that every sequence may have."""
+        return len(self.drafts) + (self.num_tokens - 1 if self.sequence.is_scored else 0)
+
 
 class Scheduler:
     """Every sequence that has not left is either waiting or running; both lists are in order of rank."""
@@ -38,7 +44,7 @@ class Scheduler:
         self._waiting: list[Sequence] = []
         self._running: list[Sequence] = []
         self._shares: dict[Sequence, Share] = {}
-        self._budget = 0
+        self._budget = self._spare_logits = 0
         self._stuck: tuple[Sequence, int] | None = None
         self.num_preemptions = 0
 
@@ -61,6 +67,7 @@ class Scheduler:
         """The next step, empty when nothing can run. Whoever has a share has the pages for it."""
         self._shares = {}
         self._budget = self._settings.tokens_per_step
+        self._spare_logits = self._settings.spare_logits
         self._plan_running(is_prefill=False)
         self._plan_running(is_prefill=True)
         self._admit()
@@ -77,7 +84,7 @@ class Scheduler:
     def _plan_decode(self, sequence: Sequence) -> None:
         drafts = sequence.drafts
         if drafts:
-            drafts = drafts[: max(0, self._budget - len(self._running))]
+            drafts = drafts[: max(0, min(self._budget - len(self._running), self._spare_logits))]
             missing = sequence.pages.tables.num_missing(sequence.num_tokens + len(drafts))
             if missing > self._pool.num_free:
                 drafts = ()  # no page is taken from anybody for a guess
@@ -91,20 +98,21 @@ class Scheduler:
 
     def _admit(self) -> None:
         for sequence in list(self._waiting):
-            if self._budget == 0 or len(self._running) == self._settings.max_running:
+            if self._budget == 0:
                 return
             if not sequence.may_begin:
                 continue
-            if not self._begin(sequence):
-                return  # nobody overtakes, or a long prompt would never find its pages
+            while not self._begin(sequence):
+                if not self._displace_for(sequence):
+                    return  # nobody overtakes, or a long prompt would never find its pages
             self._waiting.remove(sequence)
             insort(self._running, sequence, key=_rank_of)
             chunk = self._next_chunk(sequence)
             self._share(Share(sequence, chunk, chunk == sequence.num_missing))
 
     def _begin(self, sequence: Sequence) -> bool:
-        """Pages for all tokens that are known, or none; running sequences keep one more each to grow."""
-        if self._stuck == (sequence, self._pool.num_free):
+        """A place, and pages for all tokens that are known; running sequences keep one more each to grow."""
+        if len(self._running) == self._settings.max_running or self._is_stuck(sequence):
             return False
         sequence.begin()
         tables = sequence.pages.tables
@@ -112,16 +120,32 @@ class Scheduler:
         missing = tables.num_missing(num_positions, num_reserved=sequence.num_tokens)
         if missing + len(self._running) > self._pool.num_free:
             sequence.abandon()
-            self._stuck = (sequence, self._pool.num_free)
+            self._stuck = (sequence, missing)
             return False
+        self._stuck = None
         tables.reserve(sequence.num_tokens)
         tables.make_room(num_positions)
         if sequence.num_cached is None:
             sequence.num_cached = sequence.num_computed
         return True
 
+    def _is_stuck(self, sequence: Sequence) -> bool:
+        """Whether it lacked more pages at its last try than there are. To try a long prompt takes a while."""
+        if self._stuck is None or self._stuck[0] is not sequence or not self._running:
+            return False
+        return self._stuck[1] + len(self._running) > self._pool.num_free
+
+    def _displace_for(self, sequence: Sequence) -> bool:
+        """Whether a running sequence of a lower class has made way."""
+        last = self._running[-1] if self._running else None
+        if last is None or last.priority <= sequence.priority or last.rank <= sequence.rank:
+            return False
+        self._preempt(self._running.pop())
+        return True
+
     def _next_chunk(self, sequence: Sequence) -> int:
-        return min(sequence.num_missing, self._budget, sequence.max_chunk or sequence.num_missing)
+        chunk = min(sequence.num_missing, self._budget)
+        return min(chunk, self._spare_logits + 1) if sequence.is_scored else chunk
 
     def _make_room(self, sequence: Sequence, num_positions: int) -> bool:
         """Whether the sequence has room now; if not, it was itself the last that could give up pages."""
@@ -138,6 +162,7 @@ class Scheduler:
         share = self._shares.pop(sequence, None)
         if share is not None:
             self._budget += share.cost
+            self._spare_logits += share.spare_logits
         sequence.abandon()
         self.add(sequence)
         self.num_preemptions += 1
@@ -145,6 +170,7 @@ class Scheduler:
     def _share(self, share: Share) -> None:
         self._shares[share.sequence] = share
         self._budget -= share.cost
+        self._spare_logits -= share.spare_logits
 
 
 def _rank_of(sequence: Sequence) -> Rank:

@@ -24,9 +24,9 @@ class Sequence:
         pages: CachedPages,
         rank: Rank,
         *,
+        priority: int = 0,
         leader: "Sequence | None" = None,
-        max_chunk: int | None = None,
-        reuses_prefix: bool = True,
+        is_scored: bool = False,
     ) -> None:
         self.tokens = list(prompt)
         self.num_prompt = len(prompt)
@@ -35,8 +35,10 @@ class Sequence:
         self.pages = pages
         self.rank = rank
         self.drafts: tuple[int, ...] = ()
-        self.max_chunk = max_chunk
-        self.reuses_prefix = reuses_prefix
+        self.priority = priority
+        self.is_scored = (
+            is_scored  # every token of the prompt wants logits, so none may be found in the cache
+        )
         self.has_left = False
         self._leader = leader
 
@@ -61,7 +63,7 @@ class Sequence:
 
     def begin(self) -> None:
         """Take what the cache holds of these tokens."""
-        self.num_computed = self.pages.begin(self.tokens) if self.reuses_prefix else 0
+        self.num_computed = self.pages.begin(self.tokens) if not self.is_scored else 0
 
     def advance(self, num_tokens: int) -> None:
         """So many more tokens are computed."""

@@ -34,6 +34,7 @@ def build(name: str, value: object) -> SamplingParameters:
         ("frequency_penalty", -3.0, "frequency_penalty is -3.0; it must be from -2 to 2"),
         ("frequency_penalty", NAN, "frequency_penalty is nan; it must be from -2 to 2"),
         ("logit_bias", {3: 1.0, 17: 100.5}, r"logit_bias\[17\] is 100.5; it must be from -100 to 100"),
+        ("logit_bias", dict.fromkeys(range(1025), 1.0), "logit_bias names 1025 tokens; at most 1024"),
         ("logit_bias", {17: NAN}, r"logit_bias\[17\] is nan; it must be from -100 to 100"),
         ("seed", 2**63, "seed is 9223372036854775808; it must be from -9223372036854775808 to"),
         ("logprobs", 21, "logprobs is 21; it must be from 0 to 20, or left out"),

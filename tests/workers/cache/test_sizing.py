@@ -50,7 +50,7 @@ def test_no_more_than_all_sequences_could_fill() -> None:
 
 
 def test_too_little_memory_is_refused_in_words() -> None:
-    with pytest.raises(ConfigError, match=r"0\.40 GB of memory are free beside the weights; a step takes"):
+    with pytest.raises(ConfigError, match=r"0\.40 GB of memory are there for cache and steps; a step takes"):
         num_pages(0.4)
 
 

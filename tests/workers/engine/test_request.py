@@ -16,6 +16,7 @@ from workers.engine.request import GenerationRequest, StopRules
         ({"num_choices": 129}, "num_choices is 129"),
         ({"timeout_s": 0.0}, "timeout_s is 0.0; it must be above 0"),
         ({"timeout_s": float("nan")}, "timeout_s is nan"),
+        ({"timeout_s": float("inf")}, "timeout_s is inf; it must be above 0 and finite"),
     ],
 )
 def test_what_no_engine_could_do_is_refused(wishes: dict[str, object], message: str) -> None:
@@ -35,3 +36,8 @@ def test_what_no_engine_could_do_is_refused(wishes: dict[str, object], message: 
 def test_stop_strings_that_cannot_be_are_refused(strings: tuple[str, ...], message: str) -> None:
     with pytest.raises(InvalidRequestError, match=message):
         StopRules(strings=strings)
+
+
+def test_too_many_stop_tokens_are_refused() -> None:
+    with pytest.raises(InvalidRequestError, match="1025 stop tokens are given; at most 1024"):
+        StopRules(token_ids=frozenset(range(1025)))

@@ -1,8 +1,11 @@
+import torch
+
 from model.sampling.parameters import SamplingParameters
 from model.sampling.token_counts import TokenCounts
 from workers.engine.sampler_rows import SamplerRows
 from workers.engine.step_work import FREE, Draw
 
+CPU = torch.device("cpu")
 PENALISED = SamplingParameters(frequency_penalty=0.5, seed=1)
 
 
@@ -16,7 +19,7 @@ def as_dict(counts: TokenCounts | None) -> dict[int, int]:
 
 
 def test_each_draft_is_counted_in_the_rows_behind_it_alone() -> None:
-    rows = SamplerRows().of(draw([4, 5, 6, 6]), (6, 9))
+    rows = SamplerRows(CPU).of(draw([4, 5, 6, 6]), (6, 9))
     assert [row.position for row in rows] == [4, 5, 6]
     assert {row.choice for row in rows} == {3}
     assert [as_dict(row.counts) for row in rows] == [
@@ -27,7 +30,7 @@ def test_each_draft_is_counted_in_the_rows_behind_it_alone() -> None:
 
 
 def test_counts_follow_the_history_from_step_to_step() -> None:
-    rows = SamplerRows()
+    rows = SamplerRows(CPU)
     history = [4, 5]
     for written in ([], [5], [8, 8], [4]):
         history += written
@@ -36,7 +39,7 @@ def test_counts_follow_the_history_from_step_to_step() -> None:
 
 
 def test_a_choice_that_ended_leaves_nothing_behind() -> None:
-    rows = SamplerRows()
+    rows = SamplerRows(CPU)
     rows.of(draw([4, 5, 6]), ())
     rows.forget(7)
     rows.forget(8)
@@ -45,7 +48,14 @@ def test_a_choice_that_ended_leaves_nothing_behind() -> None:
 
 
 def test_without_penalties_nothing_is_counted() -> None:
-    assert [row.counts for row in SamplerRows().of(draw([4, 5], SamplingParameters(seed=1)), (6,))] == [
+    assert [row.counts for row in SamplerRows(CPU).of(draw([4, 5], SamplingParameters(seed=1)), (6,))] == [
         None,
         None,
     ]
+
+
+def test_counts_lie_where_the_logits_are() -> None:
+    """On a device that stores nothing, since there may be no GPU."""
+    (row,) = SamplerRows(torch.device("meta")).of(draw([4, 5]), ())
+    assert row.counts is not None
+    assert row.counts.token_ids.device.type == "meta"

@@ -16,7 +16,9 @@ PAGE_SIZE, WINDOW = 4, 6
 class Stage:
     """A scheduler with sequences, and a step that computes nothing."""
 
-    def __init__(self, num_pages: int = 100, max_running: int = 3, tokens_per_step: int = 10) -> None:
+    def __init__(
+        self, num_pages: int = 100, max_running: int = 3, tokens_per_step: int = 10, spare_logits: int = 64
+    ) -> None:
         self.pool = PagePool(num_pages)
         self.index = PrefixIndex(self.pool)
         self.scheduler = Scheduler(
@@ -25,18 +27,21 @@ class Stage:
                 max_running=max_running,
                 tokens_per_step=tokens_per_step,
                 page_size=PAGE_SIZE,
+                spare_logits=spare_logits,
                 checkpoint_interval=8,
             ),
         )
         self.serial = 0
 
-    def add(self, num_tokens: int, *, turn: int = 0, leader: Sequence | None = None) -> Sequence:
+    def add(
+        self, num_tokens: int, *, turn: int = 0, priority: int = 0, leader: Sequence | None = None
+    ) -> Sequence:
         """Each has tokens of its own, but a follower, which has its leader's."""
         self.serial += 1
         prompt = leader.tokens[: leader.num_prompt] if leader else [self.serial] * num_tokens
         layout = CacheLayout(PAGE_SIZE, WINDOW, 8)
         pages = CachedPages(self.pool, self.index, layout, PageDigests(b"", PAGE_SIZE), len(prompt))
-        sequence = Sequence(prompt, pages, (turn, self.serial), leader=leader)
+        sequence = Sequence(prompt, pages, (turn, self.serial), priority=priority, leader=leader)
         self.scheduler.add(sequence)
         return sequence
 
@@ -120,15 +125,15 @@ def test_the_newest_gives_way_and_comes_back_where_it_was() -> None:
 
 
 def test_a_prefill_may_take_pages_from_a_decode_that_was_planned_already() -> None:
-    stage = Stage()
+    stage = Stage(spare_logits=3)
     old, new = stage.add(30), stage.add(2)
-    old.max_chunk = 4
+    old.is_scored = True
     assert stage.step() == {old: 4, new: 2}
     taken = stage.pool.take(stage.pool.num_free)  # somebody else's
     assert stage.step() == {old: 4}  # which needs a page of its sliding table
     assert stage.scheduler.num_preemptions == 1
     stage.pool.give_back(taken)
-    old.max_chunk = None
+    old.is_scored = False
     assert stage.step() == {old: 10}  # the budget is whole again
 
 
@@ -185,3 +190,51 @@ def test_a_prompt_of_any_length_is_computed_once(num_tokens: int) -> None:
     while sequence.num_tokens == num_tokens:
         total += stage.step()[sequence]
     assert total == num_tokens
+
+
+def test_rows_of_logits_are_bounded() -> None:
+    """A scored prompt and drafts share what there is beside one row a sequence."""
+    stage = Stage(spare_logits=4, tokens_per_step=30)
+    first, scored = stage.add(2), stage.add(20)
+    scored.is_scored = True
+    assert stage.step() == {first: 2, scored: 5}
+    first.drafts = (7, 8, 9)
+    shares = {share.sequence: share for share in stage.scheduler.schedule()}
+    assert len(shares[first].drafts) == 3
+    assert shares[scored].num_tokens == 2
+
+
+@pytest.mark.parametrize("num_pages", [100, 11])
+def test_a_higher_class_displaces_a_lower_one_that_runs(num_pages: int) -> None:
+    """Whether places or pages are short."""
+    stage = Stage(num_pages=num_pages, max_running=2 if num_pages == 100 else 3)
+    batch, other = stage.add(6, turn=9, priority=2), stage.add(4, turn=9, priority=2)
+    stage.step()
+    urgent = stage.add(9, turn=5, priority=0)
+    assert stage.step() == {batch: 1, urgent: 9}
+    assert other.num_computed == 0
+
+
+def test_neither_an_equal_class_nor_a_lower_rank_is_displaced() -> None:
+    stage = Stage(max_running=1)
+    old_batch = stage.add(2, turn=3, priority=2)
+    stage.step()
+    stage.add(2, turn=1, priority=2)
+    stage.add(2, turn=4, priority=0)
+    assert stage.step() == {old_batch: 1}
+
+
+def test_a_prompt_that_lacks_pages_is_not_tried_at_every_step() -> None:
+    stage = Stage(num_pages=40)
+    running = stage.add(10)
+    stage.step()
+    long = stage.add(130)
+    tries: list[int] = []
+    begin = long.begin
+    long.begin = lambda: (tries.append(1), begin())  # type: ignore[method-assign, assignment, func-returns-value]
+    for _ in range(20):
+        assert list(stage.step()) == [running]
+    assert len(tries) == 1
+    stage.scheduler.remove(running)
+    running.leave()
+    assert stage.step() == {long: 10}

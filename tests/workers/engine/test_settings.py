@@ -10,6 +10,7 @@ from workers.engine.settings import DraftSettings, EngineSettings
         ({"max_running": 0}, "max_running is 0; it must be at least 1"),
         ({"max_waiting": 0}, "max_waiting is 0"),
         ({"tokens_per_step": 63}, "tokens_per_step is 63; it must be at least 64"),
+        ({"spare_logits": 0}, "spare_logits is 0"),
         ({"page_size": 0}, "page_size is 0"),
         ({"checkpoint_interval": 100}, "checkpoint_interval is 100; it must be a multiple of page_size"),
         ({"head_start": -1}, "head_start is -1"),

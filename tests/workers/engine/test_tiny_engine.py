@@ -19,8 +19,8 @@ from protos.errors import (
     RequestCancelledError,
 )
 from tests.workers.engine.tiny_engine import SPOKEN, TinyEngine
-from workers.engine.events import FinishReason
-from workers.engine.request import GenerationRequest, StopRules
+from workers.engine.events import FinishReason, RequestEnded
+from workers.engine.request import GenerationRequest, Priority, StopRules
 from workers.engine.settings import DraftSettings
 from workers.grammar.spec import GrammarSpec
 
@@ -275,3 +275,82 @@ def test_a_broken_row_ends_its_request_alone(tiny_model: LocalModel) -> None:
     assert engine.told["good"].outputs == [alone(tiny_model, good)]
     (again,) = engine.run(GenerationRequest("again", tokens(20, 1), GREEDY, max_tokens=9))
     assert again.outputs == [alone(tiny_model, good)]  # nothing of what was broken is found again
+
+
+@pytest.mark.parametrize("budget", [0, 1, 2, 5, 7])
+def test_drafts_and_a_reasoning_budget_together(
+    tiny_model: LocalModel, tokenizer: Tokenizer, budget: int
+) -> None:
+    """A draft must not carry the reasoning over its budget, and the answer behind it is drafted again."""
+    prompt = tuple(tokenizer.encode_with_specials("<|start|>assistant<|channel|>analysis<|message|>xx"))
+    letters = SamplingParameters(temperature=0.0, logit_bias=dict.fromkeys(tokenizer.encode("x"), 90.0))
+    request = GenerationRequest("one", prompt, letters, max_tokens=60, reasoning_budget=budget)
+    (plain,) = TinyEngine(tiny_model, tokenizer).run(request)
+    (drafted,) = TinyEngine(tiny_model, tokenizer, drafts=DraftSettings(shortest_match=1)).run(request)
+    assert drafted.outputs == plain.outputs
+    assert plain.end is not None
+    assert drafted.end is not None
+    assert drafted.end.usage.reasoning_tokens == plain.end.usage.reasoning_tokens == budget
+    assert drafted.end.usage.accepted_tokens > 10
+
+
+@pytest.mark.parametrize("stop", ["s", "final", "assistant", "nal"])
+def test_stop_strings_are_not_found_in_headers(
+    tiny_model: LocalModel, tokenizer: Tokenizer, stop: str
+) -> None:
+    prompt = tuple(tokenizer.encode_with_specials("<|start|>assistant<|channel|>analysis<|message|>"))
+    letters = SamplingParameters(temperature=0.0, logit_bias=dict.fromkeys(tokenizer.encode("x"), 90.0))
+    request = GenerationRequest(
+        "one", prompt, letters, max_tokens=40, reasoning_budget=3, stop=StopRules(strings=(stop,))
+    )
+    (told,) = TinyEngine(tiny_model, tokenizer).run(request)
+    assert told.reasons == [FinishReason.LENGTH]
+    assert told.texts[0].startswith("xxxassistantfinalx")
+
+
+def test_an_urgent_request_does_not_wait_for_batches_to_end(tiny_model: LocalModel) -> None:
+    engine = TinyEngine(tiny_model, max_running=2)
+    batches = [
+        GenerationRequest(name, tokens(10, 1), GREEDY, max_tokens=300, priority=Priority.BATCH)
+        for name in ("a", "b")
+    ]
+    for batch in batches:
+        engine.submit(batch)
+    for _ in range(5):
+        engine.step()
+    engine.submit(
+        GenerationRequest("urgent", tokens(9, 2), GREEDY, max_tokens=2, priority=Priority.INTERACTIVE)
+    )
+    engine.step()
+    engine.step()
+    assert engine.told["urgent"].end is not None
+    engine.run()
+    assert all(engine.told[batch.request_id].outputs == [alone(tiny_model, batch)] for batch in batches)
+
+
+def test_usage_says_what_a_request_has_cost(tiny_model: LocalModel, tokenizer: Tokenizer) -> None:
+    now = 0.0
+
+    def clock() -> float:
+        nonlocal now
+        now += 1.0
+        return now
+
+    engine = TinyEngine(tiny_model, tokenizer, max_running=1, clock=clock)
+    prompt = tuple(tokenizer.encode_with_specials("<|start|>assistant<|channel|>analysis<|message|>"))
+    first, second = (
+        GenerationRequest(name, prompt, SamplingParameters(seed=1), max_tokens=4, num_choices=count)
+        for name, count in (("first", 2), ("second", 1))
+    )
+    engine.core.add(engine.admission.admit(first), 0.0)
+    engine.core.add(engine.admission.admit(second), 0.0)
+    ends = {}
+    while engine.core.has_work:
+        ends |= {each.request_id: each.usage for each in engine.core.step() if isinstance(each, RequestEnded)}
+    assert ends["first"].queue_s == 1.0  # the clock moves by one at every look
+    assert ends["first"].compute_s == 8.0  # eight steps, one look each
+    assert ends["second"].queue_s > 16.0
+    assert ends["second"].compute_s == 4.0
+    assert ends["first"].output_tokens == 8
+    assert 4 <= ends["first"].reasoning_tokens <= 8
+    assert (ends["first"].cached_tokens, ends["second"].cached_tokens) == (0, 16)
