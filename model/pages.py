@@ -6,13 +6,12 @@ model.step_batch turns the tables into tensors.
 
 from array import array
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from model.page_pool import PagePool
 
 
-@dataclass(frozen=True, slots=True)
-class TableRow:
+class TableRow(NamedTuple):
     """One sequence's pages in order; the first of them is page number `first_page` of the sequence.
 
     A view of the sequence's own table: whoever keeps it beyond a step copies it.
@@ -32,6 +31,7 @@ class SequencePages:
         self._full = array("q")
         self._sliding = array("q")
         self._sliding_first_page = 0
+        self._room = 0  # positions that both tables have pages for
 
     @property
     def full(self) -> TableRow:
@@ -52,19 +52,23 @@ class SequencePages:
         self._full = array("q", full)
         self._sliding = array("q", sliding)
         self._sliding_first_page = len(full) - len(sliding)
+        self._room = len(full) * self.page_size
 
     def num_missing(self, num_positions: int, *, num_reserved: int = 0) -> int:
         """How many pages `make_room` and `reserve` would take for these."""
+        if num_positions <= self._room and num_reserved <= self._room:
+            return 0
         return self._missing_full(max(num_positions, num_reserved)) + self._missing_sliding(num_positions)
 
     def make_room(self, num_positions: int) -> None:
         """Pages for positions 0 … num_positions − 1 in both tables; on CapacityError nothing has changed."""
+        if num_positions <= self._room:
+            return
         missing_full = self._missing_full(num_positions)
-        missing = missing_full + self._missing_sliding(num_positions)
-        if missing:
-            pages = self._pool.take(missing)
-            self._full.extend(pages[:missing_full])
-            self._sliding.extend(pages[missing_full:])
+        pages = self._pool.take(missing_full + self._missing_sliding(num_positions))
+        self._full.extend(pages[:missing_full])
+        self._sliding.extend(pages[missing_full:])
+        self._room = (self._sliding_first_page + len(self._sliding)) * self.page_size
 
     def reserve(self, num_positions: int) -> None:
         """Pages for these positions in the full table alone, before any step needs them."""
@@ -83,7 +87,8 @@ class SequencePages:
         """Give everything back, the last pages first; the object is then as new."""
         self._pool.give_back(self._full[::-1])
         self._pool.give_back(self._sliding[::-1])
-        self._full, self._sliding, self._sliding_first_page = array("q"), array("q"), 0
+        self._full, self._sliding = array("q"), array("q")
+        self._sliding_first_page = self._room = 0
 
     def _missing_full(self, num_positions: int) -> int:
         return max(0, -(-num_positions // self.page_size) - len(self._full))

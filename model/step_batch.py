@@ -8,6 +8,8 @@ from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import accumulate, chain
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -25,8 +27,7 @@ class LogitsWanted(StrEnum):
     ALL = "all"  # prompt log-probabilities, verification of drafts
 
 
-@dataclass(frozen=True, slots=True)
-class SequenceChunk:
+class SequenceChunk(NamedTuple):
     """One sequence's share of a step: tokens at positions first_position, first_position + 1, …"""
 
     token_ids: Sequence[int]
@@ -58,27 +59,26 @@ class StepBatch:
         assert chunks, "a step has at least one chunk"
         assert all(chunk.token_ids for chunk in chunks), "a chunk has at least one token"
         assert len({chunk.pages.page_size for chunk in chunks}) == 1, "one cache has one page size"
-        positions = [range(c.first_position, c.first_position + len(c.token_ids)) for c in chunks]
-        starts = _starts([len(chunk.token_ids) for chunk in chunks])
+        lengths = [len(chunk.token_ids) for chunk in chunks]
+        starts = list(accumulate(lengths, initial=0))
         first_positions = [chunk.first_position for chunk in chunks]
+        spans = [range(first, first + length) for first, length in zip(first_positions, lengths, strict=True)]
         page_size = chunks[0].pages.page_size
+        starts_tensor, first_positions_tensor = _integers(starts, device), _integers(first_positions, device)
 
         def view(rows: list[TableRow]) -> LayerView:
-            slots = [
-                _slot(row, p, page_size) for row, span in zip(rows, positions, strict=True) for p in span
-            ]
             return LayerView(
-                slots=_integers(slots, device),
+                slots=_integers(_slots(rows, spans, page_size), device),
                 queries=AttentionQueries(
-                    starts=_integers(starts, device),
-                    first_positions=_integers(first_positions, device),
+                    starts=starts_tensor,
+                    first_positions=first_positions_tensor,
                     table=_page_table(rows, device),
                 ),
             )
 
         return cls(
-            token_ids=_integers([token for chunk in chunks for token in chunk.token_ids], device),
-            positions=_integers([position for span in positions for position in span], device),
+            token_ids=_integers(list(chain.from_iterable(chunk.token_ids for chunk in chunks)), device),
+            positions=_integers(list(chain.from_iterable(spans)), device),
             full=view([chunk.pages.full for chunk in chunks]),
             sliding=view([chunk.pages.sliding for chunk in chunks]),
             logit_rows=_integers(_logit_rows(chunks, starts), device),
@@ -93,17 +93,14 @@ def _integers(values: Sequence[int], device: torch.device | str) -> Tensor:
     return torch.frombuffer(numbers, dtype=torch.int64).to(device)
 
 
-def _starts(lengths: Sequence[int]) -> list[int]:
-    starts = [0]
-    for length in lengths:
-        starts.append(starts[-1] + length)
-    return starts
-
-
-def _slot(row: TableRow, position: int, page_size: int) -> int:
-    page, offset = divmod(position, page_size)
-    assert page >= row.first_page, f"position {position} lies behind the pages that the sequence keeps"
-    return row.pages[page - row.first_page] * page_size + offset
+def _slots(rows: Sequence[TableRow], spans: Sequence[range], page_size: int) -> list[int]:
+    slots: list[int] = []
+    for (pages, first_page), span in zip(rows, spans, strict=True):
+        for position in span:
+            page, offset = divmod(position, page_size)
+            assert page >= first_page, f"position {position} lies behind the pages that the sequence keeps"
+            slots.append(pages[page - first_page] * page_size + offset)
+    return slots
 
 
 def _page_table(rows: Sequence[TableRow], device: torch.device | str) -> PageTable:
@@ -111,7 +108,9 @@ def _page_table(rows: Sequence[TableRow], device: torch.device | str) -> PageTab
     table = array("q")
     for row in rows:
         table.extend(row.pages)
-        table.frombytes(bytes(table.itemsize * (width - len(row.pages))))
+        missing = width - len(row.pages)
+        if missing:
+            table.frombytes(bytes(table.itemsize * missing))
     return PageTable(
         pages=_integers(table, device).view(len(rows), width),
         first_page=_integers([row.first_page for row in rows], device),

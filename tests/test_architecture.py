@@ -101,6 +101,7 @@ def run_without_tensors(code: str) -> subprocess.CompletedProcess[str]:
         pytest.param("from cluster.cli import main; main(['--help'])", id="expertmesh --help"),
         pytest.param(IMPORT_ALL.format(package="gateway"), id="gateway"),
         pytest.param(IMPORT_ALL.format(package="model.tokenizer"), id="model.tokenizer"),
+        pytest.param("import workers.grammar.compiler, workers.grammar.masks", id="grammars but for tensors"),
         pytest.param(IMPORT_ALL.format(package="protos"), id="protos"),
     ],
 )

@@ -11,6 +11,7 @@ softmax of the logits before mask, penalties, bias, temperature and filters.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -27,9 +28,8 @@ _ROWS_PER_BLOCK = 8
 """Rows in work at a time. An integer weight takes 8 bytes, so a step's temporaries stay near 60 MB."""
 
 
-@dataclass(frozen=True, slots=True)
-class SamplerRow:
-    """What one row of a step needs.
+class SamplerRow(NamedTuple):
+    """What one row of a step needs; penalties need counts.
 
     `position` is the new token's own, counted from 0 over prompt and output: with the seed it fixes the draw.
     Several choices of one request differ in `choice` alone.
@@ -40,8 +40,10 @@ class SamplerRow:
     counts: TokenCounts | None = None
     choice: int = 0
 
-    def __post_init__(self) -> None:
-        assert self.counts is not None or not self.parameters.has_penalties, "penalties need token counts"
+    @property
+    def token_counts(self) -> TokenCounts:
+        assert self.counts is not None, "penalties need token counts"
+        return self.counts
 
     @property
     def seed(self) -> int:
@@ -111,11 +113,7 @@ def _refuse_empty(logits: Tensor, allowed: Tensor) -> None:
 
 def _penalised(scores: Tensor, rows: Sequence[SamplerRow]) -> Tensor:
     """[rows, vocab], the same tensor when no row has penalties."""
-    counted = {
-        index: row.counts
-        for index, row in enumerate(rows)
-        if row.counts is not None and row.parameters.has_penalties
-    }
+    counted = {index: row.token_counts for index, row in enumerate(rows) if row.parameters.has_penalties}
     if not counted:
         return scores
     lengths = [len(each.token_ids) for each in counted.values()]

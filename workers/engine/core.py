@@ -97,7 +97,8 @@ class EngineCore:
             self._owners[sequence] = (live, choice)
             self._scheduler.add(sequence)
         if request.timeout_s is not None:
-            heapq.heappush(self._deadlines, (submitted_at + request.timeout_s, request.request_id))
+            live.deadline_at = submitted_at + request.timeout_s
+            heapq.heappush(self._deadlines, (live.deadline_at, request.request_id))
 
     def cancel(self, request_id: str) -> None:
         """End a request, now. One that has ended already is none of our business."""
@@ -150,9 +151,9 @@ class EngineCore:
 
     def _expire(self, now: float) -> None:
         while self._deadlines and self._deadlines[0][0] <= now:
-            _, request_id = heapq.heappop(self._deadlines)
+            deadline, request_id = heapq.heappop(self._deadlines)
             live = self._live.get(request_id)
-            if live is not None:
+            if live is not None and live.deadline_at == deadline:  # not another request of the same name
                 limit = live.admitted.request.timeout_s
                 self._end(
                     live, DeadlineExpiredError(f"request {request_id!r} did not end within {limit:g} s")
@@ -197,6 +198,7 @@ class EngineCore:
             live.compute_s += ended - began
         self.statistics.num_steps += 1
         self.statistics.num_tokens += sum(share.cost for share in shares)
+        self.statistics.num_preemptions = self._scheduler.num_preemptions
 
     def _judge(self, share: Share, result: WorkResult) -> None:
         """What the step means for this sequence."""
@@ -231,9 +233,10 @@ class EngineCore:
 
     def _accept(self, choice: Choice, share: Share, result: WorkResult) -> int:
         """Take the tokens up to the first draft that came out otherwise; -> how many drafts did not."""
-        for index, (token_id, logprobs) in enumerate(zip(result.token_ids, result.logprobs, strict=True)):
-            choice.accept(token_id, logprobs)
-            is_draft = index < len(share.drafts) and share.drafts[index] == token_id
+        num_drafts = len(share.drafts)
+        for index, token_id in enumerate(result.token_ids):
+            choice.accept(token_id, result.logprobs[index])
+            is_draft = index < num_drafts and share.drafts[index] == token_id
             if choice.finish is not None or not is_draft:
                 return index + is_draft
         return 0

@@ -5,6 +5,7 @@ Plain values: they travel to gateways, which have no torch.
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from model.sampling.sampled_tokens import PositionLogprobs
 from protos.errors import ExpertMeshError
@@ -27,8 +28,7 @@ class PromptEcho:
     logprobs: tuple[PositionLogprobs | None, ...]  # one a token, None for the first; empty unless asked for
 
 
-@dataclass(frozen=True, slots=True)
-class ChoiceDelta:
+class ChoiceDelta(NamedTuple):
     """What is new of one choice. Text may run ahead of a token whose last bytes may still be a stop."""
 
     request_id: str

@@ -18,6 +18,7 @@ class LiveRequest:
 
     admitted: AdmittedRequest
     submitted_at: float
+    deadline_at: float | None = None
     choices: list[Choice] = field(default_factory=list)
     first_step_at: float | None = None
     compute_s: float = 0.0

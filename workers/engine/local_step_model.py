@@ -4,6 +4,8 @@ Not here: who is in the step and what its tokens mean. Called by the engine's th
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
 from typing import Protocol
 
 from torch import Tensor
@@ -12,11 +14,11 @@ from model.kv_cache import KvCache
 from model.sampling.sampled_tokens import PositionLogprobs
 from model.sampling.sampler import Sampler
 from model.step_batch import LogitsWanted, SequenceChunk, StepBatch
-from protos.errors import BrokenLogitsError
+from protos.errors import BrokenLogitsError, ExpertMeshError
 from workers.engine.row_masks import RowMasks
 from workers.engine.row_sampling import SampledRow, sample_rows
 from workers.engine.sampler_rows import SamplerRows
-from workers.engine.step_work import Work, WorkResult
+from workers.engine.step_work import PromptScores, Work, WorkResult
 
 
 class ForwardPass(Protocol):
@@ -46,14 +48,13 @@ class LocalStepModel:
         sampler_rows = [
             row for work in works if work.draw is not None for row in self._rows.of(work.draw, work.drafts)
         ]
-        sampled = sample_rows(
-            self._sampler, _rows_that_draw(works, spans, logits), sampler_rows, masks.wait(device)
-        )
+        drawn = _rows_that_draw(works, spans, logits)  # [draws, vocab]
+        sampled = iter(sample_rows(self._sampler, drawn, sampler_rows, masks.wait(device)))
         results = []
         for work, span in zip(works, spans, strict=True):
-            num_draws = _num_draws(work)
-            results.append(self._result(work, logits[span], sampled[:num_draws]))
-            del sampled[:num_draws]
+            rows = list(islice(sampled, _num_draws(work)))
+            scores = self._score(work.scores, logits[span]) if work.scores is not None else _NO_SCORES
+            results.append(_result(rows, scores))
         return results
 
     def forget(self, choice_key: int) -> None:
@@ -62,20 +63,32 @@ class LocalStepModel:
     def close(self) -> None:
         self._masks.close()
 
-    def _result(self, work: Work, logits: Tensor, rows: Sequence[SampledRow]) -> WorkResult:
+    def _score(self, scores: PromptScores, logits: Tensor) -> "_Scored":
         """logits: [outputs of this work, vocab]"""
-        error = next((row.error for row in rows if row.error is not None), None)
-        scores: tuple[PositionLogprobs, ...] = ()
-        if work.scores is not None and work.scores.targets and error is None:
-            targets = work.scores.targets
-            try:
-                scores = self._sampler.prompt_logprobs(logits[: len(targets)], targets, work.scores.top_n)
-            except BrokenLogitsError as broken:
-                error = broken
-        if error is not None:
-            return WorkResult(error=error)
-        token_ids = tuple(row.token_id for row in rows if row.token_id is not None)
-        return WorkResult(token_ids, tuple(row.logprobs for row in rows), scores)
+        targets = scores.targets
+        if not targets:
+            return _NO_SCORES
+        try:
+            return _Scored(self._sampler.prompt_logprobs(logits[: len(targets)], targets, scores.top_n))
+        except BrokenLogitsError:
+            return _Scored((), BrokenLogitsError((0,)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Scored:
+    logprobs: tuple[PositionLogprobs, ...]
+    error: ExpertMeshError | None = None
+
+
+_NO_SCORES = _Scored(())
+
+
+def _result(rows: Sequence[SampledRow], scored: _Scored) -> WorkResult:
+    errors = [row.error for row in rows if row.error is not None]
+    if errors or scored.error:
+        return WorkResult(error=scored.error or errors[0])
+    token_ids = tuple([row.token_id for row in rows if row.token_id is not None])
+    return WorkResult(token_ids, tuple([row.logprobs for row in rows]), scored.logprobs)
 
 
 def _chunk(work: Work) -> SequenceChunk:

@@ -5,13 +5,12 @@ given out as soon as it cannot be the beginning of a stop string any more, a tok
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from model.tokenizer.text_stream import TextStream
 
 
-@dataclass(frozen=True, slots=True)
-class Released:
+class Released(NamedTuple):
     """What may be shown now: so many more tokens, and the text."""
 
     num_tokens: int

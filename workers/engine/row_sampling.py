@@ -1,7 +1,7 @@
 """Samples the rows of a step, some under masks; a row that cannot be sampled does not take others with it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from torch import Tensor
 
@@ -11,8 +11,7 @@ from protos.errors import BrokenLogitsError, ExpertMeshError, NoTokenLeftError
 from workers.engine.row_masks import AllowedTokens
 
 
-@dataclass(frozen=True, slots=True)
-class SampledRow:
+class SampledRow(NamedTuple):
     """A token, or why there is none."""
 
     token_id: int | None

@@ -25,16 +25,12 @@ class SamplerRows:
 
     def of(self, draw: Draw, drafts: Sequence[int]) -> list[SamplerRow]:
         position = len(draw.history)
-        if not draw.parameters.has_penalties:
-            return [
-                SamplerRow(draw.parameters, position + index, choice=draw.choice)
-                for index in range(1 + len(drafts))
-            ]
-        counts = self._counts(draw)
+        counts = self._counts(draw) if draw.parameters.has_penalties else None
         rows = [SamplerRow(draw.parameters, position, counts, draw.choice)]
         for index, draft in enumerate(drafts, start=1):
-            counts = counts.copy()  # as if the draft had been written
-            counts.add(draft)
+            if counts is not None:
+                counts = counts.copy()  # as if the draft had been written
+                counts.add(draft)
             rows.append(SamplerRow(draw.parameters, position + index, counts, draw.choice))
         return rows
 

@@ -8,27 +8,21 @@ Not here: who may be admitted at all (workers.engine.admission), what happens to
 """
 
 from bisect import insort
-from collections.abc import Callable
 from collections.abc import Sequence as SequenceOf
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from model.page_pool import PagePool
 from workers.engine.sequence import Rank, Sequence
 from workers.engine.settings import EngineSettings
 
 
-@dataclass(slots=True)
-class Share:
+class Share(NamedTuple):
     """A sequence's part of a step: its next `num_tokens` tokens, and drafts behind them."""
 
     sequence: Sequence
     num_tokens: int
+    completes: bool  # whether the next token can be sampled after it
     drafts: tuple[int, ...] = ()
-
-    @property
-    def completes(self) -> bool:
-        """Whether the next token can be sampled after it."""
-        return self.num_tokens == self.sequence.num_missing
 
     @property
     def cost(self) -> int:
@@ -67,31 +61,33 @@ class Scheduler:
         """The next step, empty when nothing can run. Whoever has a share has the pages for it."""
         self._shares = {}
         self._budget = self._settings.tokens_per_step
-        self._plan_running(self._plan_decode, lambda sequence: sequence.num_missing == 1)
-        self._plan_running(self._plan_prefill, lambda sequence: sequence.num_missing > 1)
+        self._plan_running(is_prefill=False)
+        self._plan_running(is_prefill=True)
         self._admit()
         return list(self._shares.values())
 
-    def _plan_running(self, plan: Callable[[Sequence], None], concerns: Callable[[Sequence], bool]) -> None:
+    def _plan_running(self, *, is_prefill: bool) -> None:
         index = 0
         while index < len(self._running) and self._budget > 0:  # planning may preempt, always the last one
             sequence = self._running[index]
-            if concerns(sequence):
-                plan(sequence)
+            if (sequence.num_missing > 1) == is_prefill:
+                (self._plan_prefill if is_prefill else self._plan_decode)(sequence)
             index += 1
 
     def _plan_decode(self, sequence: Sequence) -> None:
-        num_drafts = max(0, min(len(sequence.drafts), self._budget - len(self._running)))
-        num_positions = sequence.num_tokens + num_drafts
-        if sequence.pages.tables.num_missing(num_positions) > self._pool.num_free:
-            num_drafts, num_positions = 0, sequence.num_tokens  # no page is taken from anybody for a guess
-        if self._make_room(sequence, num_positions):
-            self._share(Share(sequence, 1, sequence.drafts[:num_drafts]))
+        drafts = sequence.drafts
+        if drafts:
+            drafts = drafts[: max(0, self._budget - len(self._running))]
+            missing = sequence.pages.tables.num_missing(sequence.num_tokens + len(drafts))
+            if missing > self._pool.num_free:
+                drafts = ()  # no page is taken from anybody for a guess
+        if self._make_room(sequence, sequence.num_tokens + len(drafts)):
+            self._share(Share(sequence, 1, True, drafts))
 
     def _plan_prefill(self, sequence: Sequence) -> None:
         chunk = self._next_chunk(sequence)
         if self._make_room(sequence, sequence.num_computed + chunk):
-            self._share(Share(sequence, chunk))
+            self._share(Share(sequence, chunk, chunk == sequence.num_missing))
 
     def _admit(self) -> None:
         for sequence in list(self._waiting):
@@ -103,7 +99,8 @@ class Scheduler:
                 return  # nobody overtakes, or a long prompt would never find its pages
             self._waiting.remove(sequence)
             insort(self._running, sequence, key=_rank_of)
-            self._share(Share(sequence, self._next_chunk(sequence)))
+            chunk = self._next_chunk(sequence)
+            self._share(Share(sequence, chunk, chunk == sequence.num_missing))
 
     def _begin(self, sequence: Sequence) -> bool:
         """Pages for all tokens that are known, or none; running sequences keep one more each to grow."""

@@ -11,6 +11,7 @@ class EngineStatistics:
 
     num_steps: int = 0
     num_tokens: int = 0  # that have run, prompts, outputs and drafts
+    num_preemptions: int = 0
     num_requests: int = 0
     num_prompt_tokens: int = 0
     num_cached_tokens: int = 0

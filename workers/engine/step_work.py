@@ -2,11 +2,14 @@
 
 The engine plans and judges; a `StepModel` runs the forward pass and samples. Tests and benchmarks put models
 of their own here. No tensors: page tables and numbers go in, tokens come out.
+
+What is made for every sequence at every step is a NamedTuple: a frozen dataclass takes three times as long to
+make, which was a third of the engine's own time (docs/log.md).
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from model.pages import SequencePages
 from model.sampling.parameters import SamplingParameters
@@ -31,8 +34,7 @@ class TokenRules:
 FREE = TokenRules()
 
 
-@dataclass(frozen=True, slots=True)
-class Draw:
+class Draw(NamedTuple):
     """Sample the token after the share's last one, and after each draft behind it."""
 
     choice_key: int  # the same for all steps of a choice, no other's
@@ -51,8 +53,7 @@ class PromptScores:
     top_n: int
 
 
-@dataclass(frozen=True, slots=True)
-class Work:
+class Work(NamedTuple):
     """One sequence's share of a step: tokens at first_position, first_position + 1, …, then drafts."""
 
     token_ids: Sequence[int]
@@ -63,8 +64,7 @@ class Work:
     scores: PromptScores | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class WorkResult:
+class WorkResult(NamedTuple):
     """What came of a `Work`: with an error nothing else."""
 
     token_ids: tuple[int, ...] = ()  # one for the draw and one for each draft: what follows it

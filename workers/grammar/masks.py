@@ -83,7 +83,6 @@ def _fill(executor: LLExecutor, requests: Sequence[MaskRequest]) -> FilledMasks:
     end_word, end_bit = vocab_size // _WORD_BITS, 1 << vocab_size % _WORD_BITS
     for start in range(0, len(words), len(stop_row)):
         if words[start + end_word] & end_bit:
-            words[start + end_word] &= ~end_bit
             for token_id in stop_ids:
                 words[start + token_id // _WORD_BITS] |= 1 << token_id % _WORD_BITS
     failures = {index: request.state.failure() for index, request in enumerate(requests)}

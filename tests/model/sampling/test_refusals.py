@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from model.sampling.parameters import SamplingParameters
-from model.sampling.sampler import Sampler, SamplerRow
+from model.sampling.sampler import Sampler
 from protos.errors import BrokenLogitsError, GrpcCode, InvalidRequestError, NoTokenLeftError
 from tests.model.sampling.test_sampler import INF, SEEDED, random_logits, sample_one, step
 
@@ -55,4 +55,4 @@ def test_a_row_that_draws_must_have_got_its_seed_at_admission() -> None:
 
 def test_a_row_with_penalties_must_have_counts() -> None:
     with pytest.raises(AssertionError, match="penalties need token counts"):
-        SamplerRow(replace(SEEDED, presence_penalty=1), 0)
+        sample_one([0.0, 0.0], replace(SEEDED, presence_penalty=1))

@@ -5,15 +5,16 @@ from pathlib import Path
 from model.tokenizer import Tokenizer
 from model.tokenizer.byte_tokenizer import SPECIAL_NAMES, write_byte_tokenizer
 
-WORDS = (b"t h", b"th e", b"i n", b"a n", b"e r", b"n t", b"1 2", b"\xf0 \x9f", b"\xcc \x81", b'{ "', b'" :')
-MERGES = tuple((word.split()[0], word.split()[1]) for word in WORDS)
-SPACES = ((b" ", b" "), (b"  ", b"  "))
-NUM_TEXT_TOKENS = 256 + len(MERGES) + len(SPACES)
+MERGES = (
+    (b"t", b"h"), (b"th", b"e"), (b"i", b"n"), (b"a", b"n"), (b"e", b"r"), (b"n", b"t"), (b"1", b"2"),
+    (b"\xf0", b"\x9f"), (b"\xcc", b"\x81"), (b"{", b'"'), (b'"', b":"), (b" ", b" "), (b"  ", b"  "),
+)  # fmt: skip
+NUM_TEXT_TOKENS = 256 + len(MERGES)
 VOCAB_SIZE = 299
 
 
 def write_small(folder: Path) -> None:
-    write_byte_tokenizer(folder, VOCAB_SIZE, (*MERGES, *SPACES))
+    write_byte_tokenizer(folder, VOCAB_SIZE, MERGES)
 
 
 def open_small(folder: Path) -> Tokenizer:

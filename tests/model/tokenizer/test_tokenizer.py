@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import tokenizers
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from model.tokenizer import Tokenizer
@@ -40,6 +40,7 @@ def peer(folder: Path, tokenizer: Tokenizer) -> tokenizers.Tokenizer:
     return tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
 
 
+@settings(deadline=None)
 @given(text=TEXTS)
 @example(text="")
 @example(text=" " * 5001)
@@ -54,6 +55,7 @@ def test_text_is_encoded_as_the_peer_does_and_comes_back(
     assert not any(map(tokenizer.is_special, token_ids))
 
 
+@settings(deadline=None)
 @given(text=TEXTS)
 @example(text="a<|start|><|end|>b<|endoftext|")
 def test_names_of_specials_are_recognised_as_the_peer_does(
@@ -63,6 +65,7 @@ def test_names_of_specials_are_recognised_as_the_peer_does(
     assert tokenizer.encode_with_specials(text) == peer.encode(text, add_special_tokens=False).ids
 
 
+@settings(deadline=None)
 @given(token_ids=st.lists(st.integers(0, NUM_TEXT_TOKENS + len(SPECIAL_NAMES) - 1), max_size=20))
 def test_any_tokens_are_decoded_as_the_peer_does(
     tokenizer: Tokenizer, peer: tokenizers.Tokenizer, token_ids: list[int]

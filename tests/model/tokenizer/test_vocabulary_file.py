@@ -128,7 +128,13 @@ def test_an_added_token_that_is_not_special_is_text(tmp_path: Path) -> None:
 
 def test_a_special_may_stand_in_the_vocabulary_too(tmp_path: Path) -> None:
     special_ids = open_small(tmp_path).special_ids
-    change(tmp_path, lambda document: document["model"]["vocab"].update(special_ids))
+
+    def edit(document: Document) -> None:
+        document["model"]["vocab"].update(special_ids)
+        document["model"]["ignore_merges"] = True  # a whole text that has an entry becomes that token
+        document["pre_tokenizer"]["use_regex"] = False
+
+    change(tmp_path, edit)
     tokenizer = Tokenizer.open(tmp_path, VOCAB_SIZE)
     assert tokenizer.special_ids == special_ids
     assert tokenizer.token_bytes(special_ids["<|end|>"]) == b""
@@ -148,3 +154,13 @@ def test_ids_without_an_entry_shift_no_other(tmp_path: Path) -> None:
     assert tokenizer.encode("th") == [297]
     assert tokenizer.token_bytes(256) == b""
     assert tokenizer.encode(" 256") == [*tokenizer.encode(" "), *tokenizer.encode("256")]
+
+
+def test_the_longer_of_two_names_is_found(tmp_path: Path) -> None:
+    change(
+        tmp_path,
+        lambda document: (set_added(3, content="<|a")(document), set_added(4, content="<|a|>")(document)),
+    )
+    tokenizer = Tokenizer.open(tmp_path, VOCAB_SIZE)
+    shorter, longer = NUM_TEXT_TOKENS + 3, NUM_TEXT_TOKENS + 4
+    assert tokenizer.encode_with_specials("<|a|><|a>") == [longer, shorter, *tokenizer.encode(">")]

@@ -48,9 +48,9 @@ class Stage:
         return {share.sequence: share.num_tokens for share in shares}
 
     def run(self, share: Share) -> None:
-        completes = share.completes
+        assert share.completes == (share.num_tokens == share.sequence.num_missing)
         share.sequence.advance(share.num_tokens)
-        if completes:
+        if share.completes:
             share.sequence.tokens.append(0)
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from model.tokenizer import Tokenizer
 from tests.workers.grammar.walking import (
     CHOICES,
+    EXHAUSTING,
     PATTERN,
     SCHEMA,
     SPECS,
@@ -24,7 +25,6 @@ from workers.grammar.spec import GrammarSpec
 from workers.grammar.state import GrammarState
 
 FREE_STEPS = 25
-EXHAUSTING = GrammarSpec.regex("((ab|a|b){1,80}c?){5,90}z")
 
 walks = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -187,6 +187,19 @@ def test_a_grammar_that_outgrows_its_limits_fails_alone(
     assert masks.failures.keys() == {1}
     assert "too complex while it was followed" in str(masks.failures[1])
     assert allowed_ids(masks, 1, tokenizer.vocab_size) == sorted(tokenizer.stop_ids)
+
+
+def test_a_stop_token_ends_a_sequence_also_where_the_grammar_would_go_on(
+    compiler: GrammarCompiler, filler: MaskFiller, tokenizer: Tokenizer
+) -> None:
+    state = compiler.compile(GrammarSpec.lark('start: "th" <|call|> "in"')).begin()
+    drafts = tokenizer.encode_with_specials("th<|call|>in")
+    masks = filler.fill([MaskRequest(state, drafts)]).wait()
+    rows = [allowed_ids(masks, row, tokenizer.vocab_size) for row in range(masks.num_rows)]
+    stop_row = sorted(tokenizer.stop_ids)
+    assert rows == [acceptable_ids(state), [tokenizer.special_ids["<|call|>"]], stop_row, stop_row]
+    assert state.valid_prefix(drafts) == 2
+    assert [state.accept(token_id) for token_id in drafts] == [True, True, False]
 
 
 def test_nothing_asked_is_nothing_filled(filler: MaskFiller) -> None:

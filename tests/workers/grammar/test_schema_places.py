@@ -25,7 +25,11 @@ def refusal(schema: Any, root: Any = None) -> str:
     if "bad" in schema:
         return "it is bad"
     reference = schema.get("$ref")
-    below = [whole["$defs"][reference.rpartition("/")[2]]] if isinstance(reference, str) else []
+    below = (
+        [whole["$defs"][reference.rpartition("/")[2].replace("%20", " ").replace("~1", "/")]]
+        if isinstance(reference, str)
+        else []
+    )
     for key in ("items", "additionalProperties"):
         below += [schema[key]] if key in schema else []
     for key in ("anyOf", "allOf", "prefixItems"):
@@ -49,6 +53,7 @@ def refusal(schema: Any, root: Any = None) -> str:
         ({"properties": {"a": {"items": 5}}}, "/properties/a/items"),
         (USED_AND_NOT, "/$defs/used/items"),
         (AROUND, "/$defs/y"),
+        ({"$defs": {"a b/": BAD}, "items": {"$ref": "#/$defs/a%20b~1"}}, "/$defs/a b~1"),
     ],
 )
 def test_the_smallest_part_with_the_same_reason_is_named(schema: Schema, place: str) -> None:
@@ -73,3 +78,15 @@ def test_without_patience_it_names_the_whole() -> None:
 def test_a_reference_to_nowhere_ends_the_search(reference: object) -> None:
     schema: Schema = {"$defs": {"a": 1}, "$ref": reference}
     assert refused_place(schema, "no such", lambda part: "no such" if "$ref" in part else "", 60) == "/"
+
+
+def test_a_definition_that_leads_to_itself_is_gone_around_once() -> None:
+    tried: list[Schema] = []
+
+    def always(part: Schema) -> str:
+        tried.append(part)
+        assert len(tried) < 10
+        return "always"
+
+    schema: Schema = {"$defs": {"x": {"items": {"$ref": "#/$defs/x"}}}, "anyOf": [{"$ref": "#/$defs/x"}]}
+    assert refused_place(schema, "always", always, 60) == "/$defs/x/items"

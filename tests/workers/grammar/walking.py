@@ -33,6 +33,11 @@ SPECS = {
     "call": GrammarSpec.lark('start: "th" /[a-n]{1,3}/ (<|call|> | <|end|> "in"?)'),
 }
 
+EXHAUSTING = GrammarSpec.regex("((ab|a|b){1,80}c?){5,90}z")
+"""Compiles, and outgrows the compiler's limits after some dozens of letters."""
+ENDLESS = {"allOf": [{"type": "string", "pattern": f"a.{{{10 + index}}}b"} for index in range(30)]}
+"""A schema that the compiler alone works on for five minutes, to break in the end."""
+
 
 def allowed_ids(masks: FilledMasks, row: int, vocab_size: int) -> list[int]:
     start = row * words_per_row(vocab_size)

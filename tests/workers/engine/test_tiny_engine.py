@@ -1,0 +1,277 @@
+"""The whole engine on a real, tiny model, held to `model.generate`, which serves one sequence at a time."""
+
+import itertools
+import json
+import re
+
+import pytest
+import torch
+
+from model.generate import generate
+from model.local_model import LocalModel
+from model.sampling.parameters import SamplingParameters
+from model.tokenizer import Tokenizer
+from protos.errors import (
+    BrokenLogitsError,
+    DeadlineExpiredError,
+    InvalidGrammarError,
+    InvalidRequestError,
+    RequestCancelledError,
+)
+from tests.workers.engine.tiny_engine import SPOKEN, TinyEngine
+from workers.engine.events import FinishReason
+from workers.engine.request import GenerationRequest, StopRules
+from workers.engine.settings import DraftSettings
+from workers.grammar.spec import GrammarSpec
+
+GREEDY = SamplingParameters(temperature=0.0)
+SAMPLED = [
+    GREEDY,
+    SamplingParameters(seed=1),
+    SamplingParameters(seed=2, temperature=0.7, top_p=0.8),
+    SamplingParameters(seed=3, top_k=20, repetition_penalty=1.3, frequency_penalty=0.5),
+    SamplingParameters(seed=4, presence_penalty=0.7, logit_bias={7: 3.0, 9: -100.0}),
+]
+
+
+def tokens(count: int, seed: int) -> tuple[int, ...]:
+    generator = torch.Generator().manual_seed(seed)
+    return tuple(torch.randint(0, 256, (count,), generator=generator).tolist())
+
+
+def some_requests(count: int) -> list[GenerationRequest]:
+    lengths = itertools.cycle([3, 140, 60, 17, 90])
+    return [
+        GenerationRequest(
+            f"{index}", tokens(length, index), SAMPLED[index % len(SAMPLED)], max_tokens=5 + index % 7
+        )
+        for index, length in zip(range(count), lengths, strict=False)
+    ]
+
+
+def alone(model: LocalModel, request: GenerationRequest) -> list[int]:
+    assert request.max_tokens is not None
+    return list(generate(model, request.prompt, request.sampling, request.max_tokens))
+
+
+@pytest.mark.parametrize("drafts", [None, DraftSettings(num_tokens=3, shortest_match=1)])
+def test_many_at_once_get_what_each_gets_alone(tiny_model: LocalModel, drafts: DraftSettings | None) -> None:
+    """With a cache so small that the newest must give way, again and again."""
+    engine = TinyEngine(tiny_model, num_pages=44, max_running=5, tokens_per_step=50, drafts=drafts)
+    requests = some_requests(15)
+    for request, told in zip(requests, engine.run(*requests), strict=True):
+        assert told.outputs == [alone(tiny_model, request)]
+        assert told.end is not None
+        assert told.end.error is None
+    assert engine.core.statistics.num_preemptions > 0
+    assert engine.core.pool.num_free == 44
+
+
+@pytest.mark.parametrize("parameters", SAMPLED, ids=lambda parameters: f"{parameters.seed}")
+def test_drafts_change_no_token_and_some_come_true(
+    tiny_model: LocalModel, parameters: SamplingParameters
+) -> None:
+    """A strong bias makes the random model repeat itself, as answers that quote their prompt do."""
+    biased = SamplingParameters(
+        **{
+            name: getattr(parameters, name)
+            for name in ("temperature", "top_k", "top_p", "repetition_penalty", "seed", "presence_penalty")
+        },
+        logit_bias={7: 30.0, 8: 30.0},
+        logprobs=2,
+    )
+    request = GenerationRequest("one", tokens(30, 1), biased, max_tokens=40)
+    (plain,) = TinyEngine(tiny_model).run(request)
+    (drafted,) = TinyEngine(tiny_model, drafts=DraftSettings(shortest_match=1)).run(request)
+    assert drafted.outputs == plain.outputs
+    assert drafted.logprobs == plain.logprobs
+    assert drafted.end is not None
+    usage = drafted.end.usage
+    assert 0 < usage.accepted_tokens <= usage.drafted_tokens
+
+
+def test_stop_tokens_end_a_choice_and_are_given_out(tiny_model: LocalModel) -> None:
+    request = GenerationRequest("one", tokens(20, 2), GREEDY, max_tokens=30)
+    output = alone(tiny_model, request)
+    stop = output[10]
+    first = output.index(stop)
+    rules = StopRules(token_ids=frozenset({stop}))
+    (told,) = TinyEngine(tiny_model).run(
+        GenerationRequest("one", request.prompt, GREEDY, max_tokens=30, stop=rules)
+    )
+    assert told.outputs == [output[: first + 1]]
+    assert (told.reasons, told.stopped_by) == ([FinishReason.STOP], [stop])
+    (later,) = TinyEngine(tiny_model).run(
+        GenerationRequest("one", request.prompt, GREEDY, max_tokens=30, min_tokens=first + 1, stop=rules)
+    )
+    assert stop not in later.outputs[0][: first + 1]
+
+
+def test_a_stop_string_cuts_the_text(tiny_model: LocalModel, tokenizer: Tokenizer) -> None:
+    letters = SamplingParameters(seed=3, logit_bias=dict.fromkeys(tokenizer.encode("abcd"), 50.0))
+    whole = GenerationRequest("one", tokens(20, 2), letters, max_tokens=60)
+    (told,) = TinyEngine(tiny_model, tokenizer).run(whole)
+    text = told.texts[0]
+    assert set(text) <= set("abcd")
+    stop = text[25:28]
+    (cut,) = TinyEngine(tiny_model, tokenizer).run(
+        GenerationRequest("one", whole.prompt, letters, max_tokens=60, stop=StopRules(strings=(stop, "zz")))
+    )
+    assert cut.texts[0] == text[: text.index(stop)]
+    assert cut.outputs[0] == told.outputs[0][: len(cut.texts[0])]
+    assert (cut.reasons, cut.stopped_by) == ([FinishReason.STOP], [stop])
+    assert cut.end is not None
+    assert cut.end.usage.output_tokens == len(cut.texts[0]) + len(stop)
+
+
+@pytest.mark.parametrize("drafts", [None, DraftSettings(shortest_match=1)])
+def test_grammars_hold(tiny_model: LocalModel, tokenizer: Tokenizer, drafts: DraftSettings | None) -> None:
+    engine = TinyEngine(tiny_model, tokenizer, drafts=drafts)
+    schema = {
+        "type": "object",
+        "properties": {
+            "name": {"enum": ["ada", "bob"]},
+            "age": {"type": "integer", "maximum": 120, "minimum": 0},
+        },
+        "required": ["name", "age"],
+        "additionalProperties": False,
+    }
+    specs = {
+        "schema": GrammarSpec.json_schema(json.dumps(schema)),
+        "regex": GrammarSpec.regex(r"[0-9]{4}-[0-9]{2}"),
+        "choice": GrammarSpec.choice("yes", "no", "maybe"),
+        "lark": GrammarSpec.lark('start: <|channel|> "final" <|message|> /[a-z]{3}/ <|return|>'),
+    }
+    requests = [
+        GenerationRequest(name, tokens(9, 3), SamplingParameters(seed=index), max_tokens=60, grammar=spec)
+        for index, (name, spec) in enumerate(specs.items())
+    ]
+    free = GenerationRequest("free", tokens(9, 3), SamplingParameters(seed=9), max_tokens=20)
+    told = dict(zip([*specs, "free"], engine.run(*requests, free), strict=True))
+    parsed = json.loads(told["schema"].texts[0])
+    assert parsed["name"] in {"ada", "bob"}
+    assert 0 <= parsed["age"] <= 120
+    assert re.fullmatch(r"[0-9]{4}-[0-9]{2}", told["regex"].texts[0])
+    assert told["choice"].texts[0] in {"yes", "no", "maybe"}
+    marks = tokenizer.special_ids
+    output = told["lark"].outputs[0]
+    assert output[0] == marks["<|channel|>"]
+    assert output[-1] == marks["<|return|>"]
+    assert all(each.reasons == [FinishReason.STOP] for name, each in told.items() if name != "free")
+    assert told["free"].outputs == [alone(tiny_model, free)]
+    engine.close()
+
+
+def test_a_bad_schema_is_refused_before_anything_starts(tiny_model: LocalModel, tokenizer: Tokenizer) -> None:
+    engine = TinyEngine(tiny_model, tokenizer)
+    grammar = GrammarSpec.json_schema('{"type": "object", "properties": {"a": {"type": "intger"}}}')
+    with pytest.raises(InvalidGrammarError, match="json_schema at /properties/a"):
+        engine.submit(GenerationRequest("one", tokens(5, 1), GREEDY, grammar=grammar))
+    assert not engine.core.has_work
+    engine.close()
+
+
+def test_the_reasoning_budget_closes_the_analysis(tiny_model: LocalModel, tokenizer: Tokenizer) -> None:
+    prompt = tuple(tokenizer.encode_with_specials("<|start|>assistant<|channel|>analysis<|message|>"))
+    letters = SamplingParameters(seed=3, logit_bias=dict.fromkeys(tokenizer.encode("abcd"), 50.0), logprobs=1)
+    request = GenerationRequest("one", prompt, letters, max_tokens=60, reasoning_budget=7)
+    (told,) = TinyEngine(tiny_model, tokenizer).run(request)
+    closing = tokenizer.encode_with_specials("<|end|><|start|>assistant<|channel|>final<|message|>")
+    assert told.outputs[0][7 : 7 + len(closing)] == closing
+    assert set(told.outputs[0][:7]) <= set(tokenizer.encode("abcd"))
+    assert [entry.chosen.token_id for entry in told.logprobs[0]] == told.outputs[0]
+    assert told.end is not None
+    assert told.end.usage.reasoning_tokens == 7
+    assert told.end.usage.output_tokens == 60
+
+
+def test_a_grammar_and_a_budget_together(tiny_model: LocalModel, tokenizer: Tokenizer) -> None:
+    """The budget wants to close after 3 tokens; the grammar does not let it before the word is whole."""
+    prompt = tuple(tokenizer.encode_with_specials("<|start|>assistant<|channel|>analysis<|message|>"))
+    grammar = GrammarSpec.lark(
+        'start: /[a-z]{5}/+ <|end|> <|start|> "assistant" <|channel|> "final" <|message|> /[0-9]{4}/'
+    )
+    request = GenerationRequest(
+        "one", prompt, SamplingParameters(seed=1), max_tokens=90, reasoning_budget=3, grammar=grammar
+    )
+    engine = TinyEngine(tiny_model, tokenizer)
+    (told,) = engine.run(request)
+    assert told.reasons == [FinishReason.STOP]
+    assert re.fullmatch(r"[a-z]{5}assistantfinal[0-9]{4}", told.texts[0])
+    engine.close()
+
+
+@pytest.mark.parametrize("length", [1, 2, 63, 64, 65, 130])
+def test_prompt_logprobs_and_echo(tiny_model: LocalModel, tokenizer: Tokenizer, length: int) -> None:
+    prompt = tokens(length, 5)
+    engine = TinyEngine(tiny_model, tokenizer)
+    parameters = SamplingParameters(temperature=0.0, prompt_logprobs=2)
+    request = GenerationRequest("one", prompt, parameters, max_tokens=0, echo=True)
+    engine.run(GenerationRequest("warm", prompt, GREEDY, max_tokens=1))  # what is cached must not be left out
+    (told,) = engine.run(request)
+    assert told.echo is not None
+    assert told.echo.token_ids == prompt
+    assert told.echo.text == tokenizer.decode(prompt)
+    assert told.reasons == [FinishReason.LENGTH]
+    assert told.outputs == [[]]
+    first, *rest = told.echo.logprobs
+    assert first is None
+    assert [entry.chosen.token_id for entry in rest if entry is not None] == list(prompt[1:])
+    for cut in (length // 3, length // 2, length - 1):
+        if cut > 0:
+            forced = SamplingParameters(temperature=0.0, logprobs=2, logit_bias={prompt[cut]: 100.0})
+            (continued,) = engine.run(GenerationRequest(f"cut at {cut}", prompt[:cut], forced, max_tokens=1))
+            assert continued.logprobs[0] == [told.echo.logprobs[cut]]
+
+
+def test_what_can_never_fit_is_refused(tiny_model: LocalModel) -> None:
+    engine = TinyEngine(tiny_model, num_pages=50)
+    limit = engine.admission.context_limit
+    assert limit < SPOKEN.max_positions
+    engine.run(GenerationRequest("fits", tokens(limit - 2, 1), GREEDY, max_tokens=2))
+    for prompt, max_tokens in ((limit - 1, 2), (limit, None), (limit + 5, None)):
+        with pytest.raises(InvalidRequestError, match=rf"can have {limit} in all .the memory"):
+            engine.submit(GenerationRequest("one", tokens(prompt, 1), GREEDY, max_tokens=max_tokens))
+    whole = TinyEngine(tiny_model, num_pages=400)
+    with pytest.raises(InvalidRequestError, match=r"can have 2048 in all .the positions of the model"):
+        whole.submit(GenerationRequest("one", tokens(2000, 1), GREEDY, max_tokens=49))
+    with pytest.raises(InvalidRequestError, match="a prompt token is 293"):
+        whole.submit(GenerationRequest("one", (5, 293), GREEDY))
+
+
+def test_cancel_and_deadline_free_the_pages_at_once(tiny_model: LocalModel) -> None:
+    now = 0.0
+    engine = TinyEngine(tiny_model, clock=lambda: now)
+    engine.submit(GenerationRequest("cancelled", tokens(100, 1), GREEDY))
+    engine.core.add(
+        engine.admission.admit(GenerationRequest("late", tokens(100, 2), GREEDY, timeout_s=5.0)), now
+    )
+    engine.told["late"] = engine.told["cancelled"]
+    for _ in range(6):
+        engine.core.step()
+    assert engine.core.pool.num_free < 400
+    engine.core.cancel("cancelled")
+    now = 5.0
+    ended = [event for event in engine.core.step() if not hasattr(event, "choice")]
+    assert [type(event.error) for event in ended] == [RequestCancelledError, DeadlineExpiredError]  # type: ignore[union-attr]
+    assert engine.core.pool.num_free == 400
+    assert not engine.core.has_work
+
+
+def test_a_broken_row_ends_its_request_alone(tiny_model: LocalModel) -> None:
+    engine = TinyEngine(tiny_model)
+    good, bad = (GenerationRequest(name, tokens(20, 1), GREEDY, max_tokens=9) for name in ("good", "bad"))
+    engine.submit(good)
+    engine.submit(bad)
+    engine.step()
+    victim = next(s for s in engine.core.sequences if s.key == 1)
+    cache = engine.core._model._cache  # type: ignore[attr-defined]
+    own = set(victim.pages.tables.full.pages) - {
+        page for s in engine.core.sequences if s is not victim for page in s.pages.tables.full.pages
+    }
+    cache.values[:, sorted(own)] = torch.nan
+    engine.run()
+    assert isinstance(engine.told["bad"].end.error, BrokenLogitsError)  # type: ignore[union-attr]
+    assert engine.told["good"].outputs == [alone(tiny_model, good)]
+    (again,) = engine.run(GenerationRequest("again", tokens(20, 1), GREEDY, max_tokens=9))
+    assert again.outputs == [alone(tiny_model, good)]  # nothing of what was broken is found again
