@@ -70,14 +70,13 @@ def _read_line(file: BinaryIO, number: int) -> InputLine | None:
         return None
     if number == 1:
         raw = raw.removeprefix(_BYTE_ORDER_MARK)
-    content = raw.rstrip(b"\r\n")
-    if raw.endswith(b"\n") or len(content) <= MAX_LINE_BYTES:
+    content = raw.removesuffix(b"\n").removesuffix(b"\r")
+    if len(content) <= MAX_LINE_BYTES:
         return InputLine(number, _number_of(blake2b(content, digest_size=DIGEST_BYTES).digest()), content)
     digest = blake2b(raw, digest_size=DIGEST_BYTES)
-    while piece := file.readline(_PIECE_BYTES):
-        digest.update(piece)
-        if piece.endswith(b"\n"):
-            break
+    while raw and not raw.endswith(b"\n"):
+        raw = file.readline(_PIECE_BYTES)
+        digest.update(raw)
     return InputLine(number, _number_of(digest.digest()), None)
 
 

@@ -15,7 +15,7 @@ from model.tokenizer.tokenizer import Tokenizer
 from protos.errors import InvalidRequestError
 from workers.batch.input_file import MAX_LINE_BYTES, InputLine
 from workers.batch.line_fields import LineFields, as_number, as_text, refuse
-from workers.engine.request import GenerationRequest, Priority, StopRules
+from workers.engine.request import MAX_CHOICES, GenerationRequest, Priority, StopRules
 from workers.grammar.spec import GrammarSpec
 
 MAX_ID_BYTES = 1024
@@ -67,7 +67,7 @@ def request_of(parsed: ParsedLine, request_id: str, tokenizer: Tokenizer | None)
         sampling=_sampling(fields),
         max_tokens=fields.integer("max_tokens"),
         min_tokens=_or(fields.integer("min_tokens"), 0),
-        num_choices=_or(fields.integer("n"), 1),
+        num_choices=_num_choices(fields),
         stop=_stop(fields),
         grammar=_grammar(fields),
         reasoning_budget=fields.integer("reasoning_budget"),
@@ -85,6 +85,13 @@ def _id_of(values: Mapping[str, object]) -> str | None:
     if len(text.encode()) > MAX_ID_BYTES:
         raise InvalidRequestError(f"id has {len(text.encode())} bytes; at most {MAX_ID_BYTES} are allowed")
     return text
+
+
+def _num_choices(fields: LineFields) -> int:
+    count = _or(fields.integer("n"), 1)
+    if not 1 <= count <= MAX_CHOICES:
+        raise InvalidRequestError(f"n is {count}; it must be from 1 to {MAX_CHOICES}")
+    return count
 
 
 def _prompt(fields: LineFields, tokenizer: Tokenizer | None) -> tuple[int, ...]:

@@ -4,7 +4,7 @@ Not here: the files, which are opened and checked before anything as slow as a m
 """
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,9 +14,10 @@ from typing import TextIO
 from workers.batch.input_file import InputFile
 from workers.batch.output_file import OutputFile
 from workers.batch.progress import progress_on
-from workers.batch.runner import BatchRunner, Events
+from workers.batch.runner import BatchRunner
 from workers.batch.summary import BatchSummary
 from workers.engine.engine import Engine
+from workers.engine.events import Event
 from workers.engine.local_engine import LocalEngineOptions, load_model, local_engine, open_tokenizer
 from workers.engine.request import MAX_CHOICES
 from workers.engine.settings import DraftSettings, EngineSettings
@@ -55,7 +56,7 @@ class LocalBatch:
         """Until every line has a result. `stream` shows the progress, `note` gets sentences."""
         model = load_model(self.folder, self.options)
         tokenizer = open_tokenizer(self.folder, model.config)
-        events: Events = SimpleQueue()
+        events: SimpleQueue[Sequence[Event]] = SimpleQueue()
         engine = local_engine(model, tokenizer, self.options, events.put)
         note(
             f"{self.folder} on {self.options.device}, {str(model.dtype).removeprefix('torch.')}; a sequence "

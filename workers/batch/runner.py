@@ -9,7 +9,6 @@ caller's), the files.
 import time
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
-from queue import SimpleQueue
 from typing import Protocol
 
 from model.tokenizer.tokenizer import Tokenizer
@@ -23,9 +22,6 @@ from workers.batch.summary import BatchSummary
 from workers.engine.events import ChoiceDelta, Event, RequestEnded
 from workers.engine.request import GenerationRequest
 
-Events = SimpleQueue[Sequence[Event]]
-"""What the engine delivers. No longer than what the lines in flight have to say."""
-
 _PATIENCE_S = 5.0
 _PAUSE_S = 0.01
 _ID_DIGEST_BYTES = 16
@@ -37,13 +33,21 @@ class Submits(Protocol):
     def submit(self, request: GenerationRequest) -> None: ...
 
 
+class Delivered(Protocol):
+    """The queue that the engine delivers into; it never holds more than the lines in flight have to say."""
+
+    def get(self) -> Sequence[Event]:
+        """Waits for the events of a step."""
+        ...
+
+
 class BatchRunner:
     """`run` it once. `max_in_flight` is in sequences; a line with more choices runs alone."""
 
     def __init__(
         self,
         engine: Submits,
-        events: Events,
+        events: Delivered,
         tokenizer: Tokenizer | None,
         output: OutputFile,
         summary: BatchSummary,
