@@ -1,8 +1,8 @@
 """What the engine adds to its model: `python -m benchmarks.engine [--quick] --json F`.
 
 Host time: a null model, so that what is left is the engine's own work, per step. Throughput: the same model
-under the engine, 16 requests at once, and bare, a loop of forward passes and argmax over as many sequences, in
-turns. Reuse: how much of the second turn of a conversation is found in the cache.
+under the engine, 16 requests at once, and bare, a loop of forward passes and argmax over as many sequences,
+in turns. Reuse: how much of the second turn of a conversation is found in the cache.
 """
 
 import queue

@@ -21,10 +21,12 @@ from workers.engine.events import Event, RequestEnded
 from workers.engine.request import GenerationRequest, Priority, StopRules
 from workers.engine.settings import EngineSettings
 
-NUM_PAGES = 1200
+NUM_PAGES = 600
 STEP_S = 0.03
 REQUESTS_PER_S = 3.0
+NUM_CONVERSATIONS = 20
 MEGABYTE = 1 << 20
+STOP_TOKEN = StopRules(token_ids=frozenset({90}))
 
 
 class Clock:
@@ -45,6 +47,8 @@ class Load:
         settings = EngineSettings(max_running=32, tokens_per_step=512)
         built: tuple[EngineCore, Admission] = null_engine(settings, NUM_PAGES, self.clock)
         self.core, self._admission = built
+        assert self._admission.tokenizer is not None
+        self._stop_string = StopRules(strings=(self._admission.tokenizer.decode([80, 81]),))
         self._random = random.Random(seed)
         self._open: set[str] = set()
         self._conversations: list[tuple[int, ...]] = []
@@ -78,7 +82,7 @@ class Load:
             SamplingParameters(seed=self.num_submitted),
             max_tokens=chance.choice([1, 16, 64, 200, 600]),
             num_choices=chance.choice([1, 1, 1, 1, 4]),
-            stop=StopRules(strings=chance.choice([(), (), ("XYZ", "Q R")]), token_ids=frozenset({90})),
+            stop=chance.choice([StopRules(), StopRules(), self._stop_string, STOP_TOKEN]),
             priority=chance.choice(list(Priority)),
             timeout_s=chance.choice([None, None, 2.0, 30.0, 300.0]),
             cache_salt=chance.choice([b"one", b"two"]),
@@ -97,10 +101,10 @@ class Load:
         fresh = tuple(self._random.choices(range(250), k=length))
         if self._conversations and self._random.random() < 0.6:
             fresh = self._random.choice(self._conversations)[:6000] + fresh[:200]
-        if len(self._conversations) < 200:
+        if len(self._conversations) < NUM_CONVERSATIONS:
             self._conversations.append(fresh)
         else:
-            self._conversations[self._random.randrange(200)] = fresh
+            self._conversations[self._random.randrange(NUM_CONVERSATIONS)] = fresh
         return fresh
 
     def _listen(self, events: Sequence[Event]) -> None:

@@ -62,7 +62,7 @@ def null_engine(
 ) -> tuple[EngineCore, Admission]:
     layout = CacheLayout(settings.page_size, CONFIG.sliding_window, settings.checkpoint_interval)
     limit = context_limit(CONFIG.max_positions, num_pages, layout, settings.tokens_per_step)
-    admission = Admission(CONFIG, byte_tokenizer(), limit)
+    admission = Admission(CONFIG, byte_tokenizer(), layout, limit)
     nothing = torch.zeros(0, num_pages, settings.page_size, 0, 0)
     model = LocalStepModel(
         NullForwardPass(settings.tokens_per_step), KvCache(nothing, nothing, {}), NullSampler(VOCAB_SIZE)

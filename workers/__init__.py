@@ -1,1 +1,1 @@
-"""Shards: the engine, attention workers, expert workers. Empty until the engine is built."""
+"""Shards: the engine and its cache on attention workers; expert workers are still to come."""

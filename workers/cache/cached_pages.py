@@ -42,13 +42,14 @@ class CachedPages:
     """The tables of one sequence, from its begin to its release, after which it may begin again."""
 
     def __init__(
-        self, pool: PagePool, index: PrefixIndex, layout: CacheLayout, salt: bytes, num_prompt: int
+        self, pool: PagePool, index: PrefixIndex, layout: CacheLayout, digests: PageDigests, num_prompt: int
     ) -> None:
+        """`digests` are this sequence's own from now on."""
         self.tables = SequencePages(pool, layout.page_size, layout.sliding_window)
         self._pool = pool
         self._index = index
         self._layout = layout
-        self._digests = PageDigests(salt, layout.page_size)
+        self._digests = digests
         self._end_of_prompt = layout.border_before(max(0, num_prompt - 1))
         self._num_offered = 0  # whole pages
         self._checkpoints: list[bytes] = []

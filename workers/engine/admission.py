@@ -13,6 +13,7 @@ from model.tokenizer.harmony_marks import HarmonyMarks
 from model.tokenizer.tokenizer import Tokenizer
 from protos.errors import InvalidRequestError
 from workers.cache.cached_pages import CacheLayout
+from workers.cache.page_digests import PageDigests
 from workers.engine.reasoning import ReasoningMeter
 from workers.engine.request import GenerationRequest
 from workers.grammar.compiler import GrammarCompiler
@@ -27,6 +28,7 @@ class AdmittedRequest:
     max_tokens: int
     stop_ids: frozenset[int]
     grammar: CompiledGrammar | None
+    digests: PageDigests  # of the prompt's pages
 
 
 def context_limit(max_positions: int, num_pages: int, layout: CacheLayout, tokens_per_step: int) -> int:
@@ -46,16 +48,20 @@ def context_limit(max_positions: int, num_pages: int, layout: CacheLayout, token
 class Admission:
     """Knows the model and the limits, and nothing of what runs."""
 
-    def __init__(self, config: ModelConfig, tokenizer: Tokenizer | None, limit: int) -> None:
+    def __init__(
+        self, config: ModelConfig, tokenizer: Tokenizer | None, layout: CacheLayout, limit: int
+    ) -> None:
         self.context_limit = limit
         self.tokenizer = tokenizer
         self._config = config
+        self._layout = layout
         self._marks = None if tokenizer is None else HarmonyMarks.of(tokenizer)
         self._compiler = None if tokenizer is None else GrammarCompiler(tokenizer)
 
     def admit(self, request: GenerationRequest) -> AdmittedRequest:
         self._check_tokens(request)
         self._check_features(request)
+        max_tokens = self._max_tokens(request)
         stop_ids = request.stop.token_ids
         if request.stop.model_stops and self.tokenizer is not None:
             stop_ids = stop_ids | self.tokenizer.stop_ids
@@ -63,7 +69,7 @@ class Admission:
         if request.grammar is not None and self._compiler is not None:
             grammar = self._compiler.compile(request.grammar)
         seeded = replace(request, sampling=request.sampling.with_seed(secrets.randbits(63)))
-        return AdmittedRequest(seeded, self._max_tokens(request), stop_ids, grammar)
+        return AdmittedRequest(seeded, max_tokens, stop_ids, grammar, self._digests(request))
 
     def close(self) -> None:
         if self._compiler is not None:
@@ -80,6 +86,11 @@ class Admission:
     @property
     def token_bytes(self) -> Callable[[int], bytes]:
         return _no_bytes if self.tokenizer is None else self.tokenizer.token_bytes
+
+    def _digests(self, request: GenerationRequest) -> PageDigests:
+        digests = PageDigests(request.cache_salt, self._layout.page_size)
+        digests.first(len(request.prompt) // self._layout.page_size, request.prompt)
+        return digests
 
     def _check_tokens(self, request: GenerationRequest) -> None:
         vocab_size = self._config.vocab_size

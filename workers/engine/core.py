@@ -137,7 +137,8 @@ class EngineCore:
 
     def _new_sequence(self, live: LiveRequest, leader: Sequence | None) -> Sequence:
         request = live.admitted.request
-        pages = CachedPages(self.pool, self._index, self._layout, request.cache_salt, len(request.prompt))
+        digests = live.admitted.digests.copy()
+        pages = CachedPages(self.pool, self._index, self._layout, digests, len(request.prompt))
         turn = self.statistics.num_steps + request.priority * self._settings.head_start
         scored = live.wants_scores and leader is None
         return Sequence(

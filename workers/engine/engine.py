@@ -4,6 +4,7 @@ Requests come in from any thread and are admitted, or refused, on it. Events go 
 together, through `deliver`, on the engine's thread; whoever takes them must not linger.
 """
 
+import logging
 import threading
 import time
 from collections import deque
@@ -14,6 +15,8 @@ from workers.engine.admission import Admission, AdmittedRequest
 from workers.engine.core import EngineCore
 from workers.engine.events import Event, RequestEnded
 from workers.engine.request import GenerationRequest
+
+logger = logging.getLogger(__name__)
 
 Deliver = Callable[[Sequence[Event]], None]
 
@@ -91,8 +94,8 @@ class Engine:
             while self._take_in():
                 self._give_out(self._core.step())
         except Exception as error:
+            logger.exception("the engine broke, and ends every request")
             self._stop(EngineStoppedError(f"the engine broke: {error!r}"))
-            raise
         finally:
             self._take_in()
             assert self._stopped is not None

@@ -67,7 +67,7 @@ def local_engine(
     layout = CacheLayout(settings.page_size, config.sliding_window, settings.checkpoint_interval)
     num_pages = _num_pages(model, layout, options)
     limit = context_limit(config.max_positions, num_pages, layout, settings.tokens_per_step)
-    admission = Admission(config, tokenizer, limit)
+    admission = Admission(config, tokenizer, layout, limit)
     cache = model.allocate_cache(num_pages, settings.page_size)
     core = EngineCore(
         LocalStepModel(model.forward_pass, cache, Sampler(config.vocab_size)),

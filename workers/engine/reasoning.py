@@ -41,7 +41,7 @@ class ReasoningMeter:
         self._closing: tuple[int, ...] = ()
         self.is_reasoning = False
         self.num_tokens = 0
-        for token_id in prompt[_last_start(prompt, marks.start) :]:
+        for token_id in _last_message(prompt, marks):
             self._follow(token_id)
 
     @property
@@ -88,9 +88,10 @@ class ReasoningMeter:
             self._channel += self._token_bytes(token_id)
 
 
-def _last_start(prompt: Sequence[int], start: int) -> int:
-    """Where the prompt's last message begins, or the prompt itself."""
-    for index in range(len(prompt) - 1, -1, -1):
-        if prompt[index] == start:
-            return index
-    return 0
+def _last_message(prompt: Sequence[int], marks: HarmonyMarks) -> Sequence[int]:
+    """From the mark that begins it; nothing when there is none. Searched in C: prompts may be long."""
+    backwards = prompt[::-1]
+    for mark in (marks.start, marks.channel):
+        if mark in backwards:
+            return prompt[len(prompt) - 1 - backwards.index(mark) :]
+    return ()

@@ -104,3 +104,13 @@ def test_digests_grow_with_the_tokens() -> None:
     tokens += TOKENS[9:]
     assert list(digests.first(5, tokens)) == list(DIGESTS)
     assert digests[4] == DIGESTS[4]
+
+
+def test_a_copy_goes_its_own_way() -> None:
+    first = PageDigests(b"salt", 4)
+    first.first(3, TOKENS[:12])
+    second = first.copy()
+    other = [*TOKENS[:12], 7, 7, 7, 7]
+    assert second.first(4, other)[:3] == list(DIGESTS[:3])
+    assert second[3] != DIGESTS[3]
+    assert first.first(5, TOKENS) == DIGESTS

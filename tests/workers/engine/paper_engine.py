@@ -41,7 +41,7 @@ class PaperEngine:
         self.model = PaperModel(page_size, window)
         limit = context_limit(max_positions, num_pages, layout, tokens_per_step)
         config: ModelConfig = replace(TINY, vocab_size=self.model.vocab_size, max_positions=max_positions)
-        self.admission = Admission(config, None, limit)
+        self.admission = Admission(config, None, layout, limit)
         self.now = 0.0
         self.core = EngineCore(
             self.model,

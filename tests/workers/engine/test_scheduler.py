@@ -4,6 +4,7 @@ import pytest
 
 from model.page_pool import PagePool
 from workers.cache.cached_pages import CachedPages, CacheLayout
+from workers.cache.page_digests import PageDigests
 from workers.cache.prefix_index import PrefixIndex
 from workers.engine.scheduler import Scheduler, Share
 from workers.engine.sequence import Sequence
@@ -34,7 +35,7 @@ class Stage:
         self.serial += 1
         prompt = leader.tokens[: leader.num_prompt] if leader else [self.serial] * num_tokens
         layout = CacheLayout(PAGE_SIZE, WINDOW, 8)
-        pages = CachedPages(self.pool, self.index, layout, b"", len(prompt))
+        pages = CachedPages(self.pool, self.index, layout, PageDigests(b"", PAGE_SIZE), len(prompt))
         sequence = Sequence(prompt, pages, (turn, self.serial), leader=leader)
         self.scheduler.add(sequence)
         return sequence

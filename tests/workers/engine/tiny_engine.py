@@ -104,7 +104,7 @@ class TinyEngine:
         config = model.config
         layout = CacheLayout(page_size, config.sliding_window, checkpoint_interval)
         limit = context_limit(config.max_positions, num_pages, layout, tokens_per_step)
-        self.admission = Admission(config, tokenizer, limit)
+        self.admission = Admission(config, tokenizer, layout, limit)
         self.forward_pass = PoisonedPass(model)
         cache = model.allocate_cache(num_pages, page_size)
         self.core = EngineCore(
