@@ -52,5 +52,6 @@ class DoneLines:
 def _changed(input_file: InputFile, output_name: str, what: str) -> ConfigError:
     return ConfigError(
         f"{output_name} holds results of another input: {what}. Give {input_file.path} as it was when they "
-        f"were written, or name another output to begin anew"
+        f"were written, take the results of lines that have changed out of {output_name}, or name another "
+        f"output"
     )

@@ -1,7 +1,9 @@
 """One line: what it may say, and every way in which it may be wrong."""
 
 import json
+import re
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 
@@ -61,6 +63,13 @@ def test_every_key_arrives(tokenizer: Tokenizer) -> None:
         priority=Priority.BATCH,
         timeout_s=2.5,
     )
+
+
+def test_the_page_for_users_has_every_key_and_no_other() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "generate.md").read_text()
+    table = page.partition("| key | type |")[2].partition("\n\n")[0]
+    cells = [row.split("|")[1] for row in table.splitlines()[2:]]
+    assert sorted(key for cell in cells for key in re.findall(r"`(\w+)`", cell)) == sorted(KEYS)
 
 
 def test_what_is_left_out_or_null_is_the_default(tokenizer: Tokenizer) -> None:

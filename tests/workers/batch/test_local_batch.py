@@ -192,6 +192,13 @@ def test_the_widest_line_fits_the_narrowest_engine(tmp_path: Path, folder: Path)
     assert len(files.by_line[1]["choices"]) == 128
 
 
+def test_lines_that_begin_alike_share_what_is_computed(tmp_path: Path, folder: Path) -> None:
+    files = BatchFiles.of(tmp_path, [line("the same beginning " * 9 + end, 2) for end in "abcd"])
+    summary = run(files, folder, max_running=1)
+    assert summary.num_cached_tokens > 3 * 100
+    assert summary.num_cached_tokens == sum(result["usage"]["cached_tokens"] for result in files.results)
+
+
 def test_the_default_tokens_per_step_is_that_of_the_engine() -> None:
     assert engine_settings(64, None, 0).tokens_per_step == EngineSettings().tokens_per_step
     assert engine_settings(4096, None, 0).tokens_per_step == 4096
