@@ -113,6 +113,14 @@ def test_a_line_is_a_line_for_every_reader(path: Path) -> None:
     assert json.loads(written)["choices"] == [text] == [json.loads(written)["id"]]
 
 
+def test_a_system_that_takes_a_line_in_pieces(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = write_two(path)
+    path.unlink()
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda descriptor, content: write(descriptor, content[:7]))
+    assert write_two(path) == expected
+
+
 def test_no_other_process_writes_the_same_file(path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from workers.batch.output_file import OutputFile\n"

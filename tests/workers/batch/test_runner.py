@@ -34,6 +34,7 @@ class PaperEngine:
         self.capacity = capacity
         self.live: list[GenerationRequest] = []
         self.most_sequences = 0
+        self.waited_with: list[int] = []
         self.num_refusals = 0
         self.id_to_error: dict[str, ExpertMeshError] = {}
 
@@ -52,6 +53,7 @@ class PaperEngine:
 
     def get(self) -> Sequence[Event]:
         assert self.live, "somebody waits for nothing"
+        self.waited_with.append(self.num_sequences)
         request = self.live.pop()
         error = self.id_to_error.get(request.request_id)
         usage = Usage(len(request.prompt), 1, 2 * request.num_choices, 0, 3, 2, 0.0, 0.0)
@@ -103,6 +105,7 @@ def test_as_many_in_flight_as_may_be_and_no_line_read_before_its_time(tmp_path: 
     results = batch.run(max_in_flight=6)
     assert sorted(results) == list(range(1, 51))
     assert batch.engine.most_sequences == 6
+    assert batch.engine.waited_with == [6] * 45 + [5, 4, 3, 2, 1], "the engine was kept full"
     assert batch.most_held == 7  # and the one that waits for its place
 
 
