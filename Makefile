@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python -m
 INSTALL := $(RUN) pip install --quiet --disable-pip-version-check -c constraints.txt
-BENCHMARKS := load determinism engine engine_soak
+BENCHMARKS := load determinism kernels engine engine_soak
 PROTOS := $(wildcard protos/*/v1/*.proto)
 
 # Tests run in several processes, so PyTorch gets one thread in each.

@@ -6,10 +6,17 @@ Our top-level package `kernels` shares its name with a PyPI package; whichever i
 silently, so its mere presence is refused (docs/adr/0002-top-level-packages.md).
 """
 
+from __future__ import annotations
+
 import os
 from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from protos.errors import EnvironmentConflictError
+from protos.errors import ConfigError, EnvironmentConflictError
+
+if TYPE_CHECKING:
+    from kernels.cpu.settings import CpuKernelSettings
 
 
 def refuse_foreign_kernels(distribution_name: str = "kernels") -> None:
@@ -33,3 +40,20 @@ def let_idle_threads_sleep() -> None:
     """
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+
+
+def cpu_kernel_settings() -> CpuKernelSettings:
+    """EXPERTMESH_CPU_KERNELS names a path, EXPERTMESH_CACHE the folder of what is built, CXX the compiler."""
+    from kernels.cpu.settings import CpuKernelSettings, CpuPath  # only once foreign kernels are refused
+
+    name = os.environ.get("EXPERTMESH_CPU_KERNELS", CpuPath.FASTEST)
+    if name not in set(CpuPath):
+        raise ConfigError(
+            f"EXPERTMESH_CPU_KERNELS is {name!r}; it must be one of {', '.join(CpuPath)}, or not be set"
+        )
+    cache = os.environ.get("EXPERTMESH_CACHE")
+    return CpuKernelSettings(
+        path=CpuPath(name),
+        cache=None if cache is None else Path(cache).expanduser(),
+        compiler=os.environ.get("CXX"),
+    )

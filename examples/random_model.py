@@ -12,6 +12,7 @@ from typing import TypeVar
 
 import torch
 
+from cluster.environment import cpu_kernel_settings
 from model.checkpoint import Checkpoint
 from model.checkpoint.progress import ProgressBar
 from model.checkpoint.writer import write_checkpoint
@@ -110,7 +111,9 @@ def load(folder: Path, *, deterministic: bool) -> LocalModel:
     everything = Selection.whole(checkpoint.config)
     with ProgressBar("load", checkpoint.num_bytes(everything)) as progress:
         weights = checkpoint.load(everything, progress=progress, dtype=torch.float32)
-    return LocalModel.of(checkpoint.config, weights, deterministic=deterministic)
+    return LocalModel.of(
+        checkpoint.config, weights, deterministic=deterministic, cpu_kernels=cpu_kernel_settings()
+    )
 
 
 def speak(model: LocalModel) -> Iterator[int]:

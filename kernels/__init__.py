@@ -1,1 +1,1 @@
-"""Pure tensor functions: no files, no processes, no clock. A file is one operation in plain torch."""
+"""Pure tensor functions: no files, no processes, no clock, but for `cpu/`, which builds its C++ once."""

@@ -8,6 +8,8 @@ Must read each visited expert's down matrix once.
 
 from torch import Tensor
 
+from kernels.cpu.library import cpu_kernels_for
+from kernels.cpu.settings import DEFAULT_SETTINGS, CpuKernelSettings
 from kernels.group import Assignments, ExpertGroups
 from kernels.linear import linear
 from kernels.mxfp4 import PackedMatrix, dequantize
@@ -20,11 +22,27 @@ def moe_down(
     weight: PackedMatrix,
     bias: Tensor,
     row_tile: int | None = None,
+    cpu_kernels: CpuKernelSettings = DEFAULT_SETTINGS,
 ) -> Tensor:
     """y: [assignments, intermediate] in the order of `groups`, weight: [experts, hidden, intermediate].
 
-    -> [assignments, hidden] in y's dtype, in the order of `assignments`.
+    -> [assignments, hidden] in y's dtype, in the order of `assignments`. `row_tile` is for the reference.
     """
+    kernels = cpu_kernels_for(y, weight, cpu_kernels)
+    if kernels is not None:
+        return kernels.down(y, assignments, groups, weight, bias)
+    return moe_down_reference(y, assignments, groups, weight, bias, row_tile)
+
+
+def moe_down_reference(
+    y: Tensor,
+    assignments: Assignments,
+    groups: ExpertGroups,
+    weight: PackedMatrix,
+    bias: Tensor,
+    row_tile: int | None = None,
+) -> Tensor:
+    """The definition, on every device."""
     result = y.new_empty(len(groups.order), bias.shape[1])  # [assignments, hidden]
     for expert, group in groups.visited():
         chosen = groups.order[group]  # [group]

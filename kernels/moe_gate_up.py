@@ -9,6 +9,8 @@ Must read each visited expert's gate_up once, and each assigned row once.
 import torch
 from torch import Tensor
 
+from kernels.cpu.library import cpu_kernels_for
+from kernels.cpu.settings import DEFAULT_SETTINGS, CpuKernelSettings
 from kernels.group import Assignments, ExpertGroups
 from kernels.linear import linear
 from kernels.mxfp4 import PackedMatrix, dequantize
@@ -24,11 +26,29 @@ def moe_gate_up(
     bias: Tensor,
     limit: float,
     row_tile: int | None = None,
+    cpu_kernels: CpuKernelSettings = DEFAULT_SETTINGS,
 ) -> Tensor:
     """x: [rows, hidden], weight: [experts, 2 * intermediate, hidden], bias: [experts, 2 * intermediate].
 
-    -> [assignments, intermediate] in x's dtype, in the order of `groups`.
+    -> [assignments, intermediate] in x's dtype, in the order of `groups`. `row_tile` is for the reference:
+    the CPU kernels (kernels/cpu) sum every row in one order anyway.
     """
+    kernels = cpu_kernels_for(x, weight, cpu_kernels)
+    if kernels is not None:
+        return kernels.gate_up(x, assignments, groups, weight, bias, limit)
+    return moe_gate_up_reference(x, assignments, groups, weight, bias, limit, row_tile)
+
+
+def moe_gate_up_reference(
+    x: Tensor,
+    assignments: Assignments,
+    groups: ExpertGroups,
+    weight: PackedMatrix,
+    bias: Tensor,
+    limit: float,
+    row_tile: int | None = None,
+) -> Tensor:
+    """The definition, on every device."""
     result = x.new_empty(len(groups.order), bias.shape[1] // 2)  # [assignments, intermediate]
     for expert, group in groups.visited():
         rows = x[assignments.rows[groups.order[group]]]  # [group, hidden]

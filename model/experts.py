@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from kernels.combine import combine
+from kernels.cpu.settings import DEFAULT_SETTINGS, CpuKernelSettings
 from kernels.group import Assignments, group_by_expert
 from kernels.moe_down import moe_down
 from kernels.moe_gate_up import moe_gate_up
@@ -30,12 +31,17 @@ class LocalExperts:
     """Every expert of every layer that this process runs."""
 
     def __init__(
-        self, weights: Mapping[int, ExpertWeights], swiglu_limit: float, row_tile: int | None
+        self,
+        weights: Mapping[int, ExpertWeights],
+        swiglu_limit: float,
+        row_tile: int | None,
+        cpu_kernels: CpuKernelSettings = DEFAULT_SETTINGS,
     ) -> None:
         self._weights = weights
         self._layer_to_row_of_expert = {layer: _row_of_expert(held) for layer, held in weights.items()}
         self._swiglu_limit = swiglu_limit
         self._row_tile = row_tile
+        self._cpu_kernels = cpu_kernels
 
     def __call__(self, layer: int, x: Tensor, routing: Routing) -> Tensor:
         num_tokens, top_k = routing.expert_ids.shape
@@ -45,7 +51,9 @@ class LocalExperts:
             experts=self._layer_to_row_of_expert[layer][routing.expert_ids.flatten()],
             weights=routing.weights.flatten(),
         )
-        rows = run_experts(self._weights[layer], x, assignments, self._swiglu_limit, self._row_tile)
+        rows = run_experts(
+            self._weights[layer], x, assignments, self._swiglu_limit, self._row_tile, self._cpu_kernels
+        )  # [tokens * top_k, hidden]
         return combine(rows.view(num_tokens, top_k, -1))
 
 
@@ -61,10 +69,15 @@ def _row_of_expert(weights: ExpertWeights) -> Tensor:
 
 
 def run_experts(
-    weights: ExpertWeights, x: Tensor, assignments: Assignments, swiglu_limit: float, row_tile: int | None
+    weights: ExpertWeights,
+    x: Tensor,
+    assignments: Assignments,
+    swiglu_limit: float,
+    row_tile: int | None,
+    cpu_kernels: CpuKernelSettings = DEFAULT_SETTINGS,
 ) -> Tensor:
     """x: [rows, hidden] -> weighted rows [assignments, hidden], in the order of the assignments."""
     groups = group_by_expert(assignments.experts, len(weights.expert_ids))
     gate_up, down = weights.gate_up, weights.down
-    y = moe_gate_up(x, assignments, groups, gate_up.packed, gate_up.bias, swiglu_limit, row_tile)
-    return moe_down(y, assignments, groups, down.packed, down.bias, row_tile)
+    y = moe_gate_up(x, assignments, groups, gate_up.packed, gate_up.bias, swiglu_limit, row_tile, cpu_kernels)
+    return moe_down(y, assignments, groups, down.packed, down.bias, row_tile, cpu_kernels)

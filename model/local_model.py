@@ -4,12 +4,15 @@ from dataclasses import dataclass
 
 import torch
 
+from kernels.cpu.library import CpuKernelsUnavailableError, load_cpu_kernels
+from kernels.cpu.settings import DEFAULT_SETTINGS, CpuKernelSettings
 from model.config import ModelConfig
 from model.determinism import deterministic_row_tile
 from model.experts import LocalExperts
 from model.gpt_oss import GptOss
 from model.kv_cache import KvCache
 from model.weights import ModelWeights
+from protos.errors import ConfigError
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +25,20 @@ class LocalModel:
     row_tile: int | None
 
     @classmethod
-    def of(cls, config: ModelConfig, weights: ModelWeights, *, deterministic: bool = False) -> "LocalModel":
+    def of(
+        cls,
+        config: ModelConfig,
+        weights: ModelWeights,
+        *,
+        deterministic: bool = False,
+        cpu_kernels: CpuKernelSettings = DEFAULT_SETTINGS,
+    ) -> "LocalModel":
+        """On a CPU this builds the kernels, if that has not been done before: some seconds."""
         assert weights.embedding is not None, "a whole model has an embedding"
+        if weights.embedding.device.type == "cpu":
+            _prepare(cpu_kernels)
         row_tile = deterministic_row_tile(config, weights, weights.embedding.dtype) if deterministic else None
-        experts = LocalExperts(weights.experts, config.swiglu_limit, row_tile)
+        experts = LocalExperts(weights.experts, config.swiglu_limit, row_tile, cpu_kernels)
         return cls(config, weights, GptOss(config, weights, experts, row_tile), row_tile)
 
     @property
@@ -45,3 +58,10 @@ class LocalModel:
             dtype=self.dtype,
             device=embedding.device,
         )
+
+
+def _prepare(cpu_kernels: CpuKernelSettings) -> None:
+    try:
+        load_cpu_kernels(cpu_kernels)
+    except CpuKernelsUnavailableError as error:
+        raise ConfigError(f"{error}; ask for another path, or for none by name") from error

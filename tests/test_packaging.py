@@ -139,6 +139,13 @@ def test_the_installed_version_is_the_one_in_the_sources() -> None:
     assert version("expertmesh") == PYPROJECT["project"]["version"]
 
 
+def test_the_distribution_holds_every_file_of_the_cpu_kernels() -> None:
+    folder = ROOT / "kernels" / "cpu"
+    patterns = PYPROJECT["tool"]["setuptools"]["package-data"]["kernels.cpu"]
+    packaged = {file for pattern in patterns for file in folder.glob(pattern)}
+    assert {file for file in folder.iterdir() if file.is_file() and file.suffix != ".py"} == packaged != set()
+
+
 def test_the_distribution_holds_every_floor_and_nothing_else() -> None:
     floors = set(PYPROJECT["tool"]["importlinter"]["root_packages"])
     packaged = PYPROJECT["tool"]["setuptools"]["packages"]["find"]["include"]

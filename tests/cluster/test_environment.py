@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from cluster.environment import let_idle_threads_sleep, refuse_foreign_kernels
-from protos.errors import EnvironmentConflictError
+from cluster.environment import cpu_kernel_settings, let_idle_threads_sleep, refuse_foreign_kernels
+from kernels.cpu.settings import DEFAULT_SETTINGS, CpuKernelSettings, CpuPath
+from protos.errors import ConfigError, EnvironmentConflictError
 
 
 @pytest.fixture
@@ -56,3 +57,31 @@ def test_a_wait_policy_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("GOMP_SPINCOUNT", raising=False)
     let_idle_threads_sleep()
     assert "GOMP_SPINCOUNT" not in os.environ
+
+
+@pytest.fixture
+def _no_kernel_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("EXPERTMESH_CPU_KERNELS", "EXPERTMESH_CACHE", "CXX"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.usefixtures("_no_kernel_settings")
+def test_cpu_kernels_need_no_settings() -> None:
+    assert cpu_kernel_settings() == DEFAULT_SETTINGS
+
+
+@pytest.mark.usefixtures("_no_kernel_settings")
+def test_cpu_kernels_can_be_chosen(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("EXPERTMESH_CPU_KERNELS", "reference")
+    monkeypatch.setenv("EXPERTMESH_CACHE", str(tmp_path))
+    monkeypatch.setenv("CXX", "clang++")
+    assert cpu_kernel_settings() == CpuKernelSettings(CpuPath.REFERENCE, tmp_path, "clang++")
+
+
+@pytest.mark.usefixtures("_no_kernel_settings")
+def test_an_unknown_choice_of_cpu_kernels_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EXPERTMESH_CPU_KERNELS", "avx3")
+    with pytest.raises(
+        ConfigError, match="'avx3'; it must be one of fastest, avx512, avx2, plain, reference"
+    ):
+        cpu_kernel_settings()

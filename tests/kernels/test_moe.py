@@ -6,9 +6,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from kernels.cpu.settings import CpuKernelSettings, CpuPath
 from kernels.group import Assignments, group_by_expert
-from kernels.moe_down import moe_down
-from kernels.moe_gate_up import SWIGLU_ALPHA, moe_gate_up, swiglu
+from kernels.moe_down import moe_down, moe_down_reference
+from kernels.moe_gate_up import SWIGLU_ALPHA, moe_gate_up, moe_gate_up_reference, swiglu
 from kernels.mxfp4 import PackedMatrix, dequantize, quantize
 
 NUM_EXPERTS, HIDDEN, INTERMEDIATE, NUM_ROWS = 5, 96, 64, 9
@@ -43,9 +44,10 @@ def expected_rows(x: Tensor, work: Assignments, up: PackedMatrix, up_bias: Tenso
     return torch.tensor(rows, dtype=torch.float64)
 
 
+@pytest.mark.parametrize("path", [CpuPath.FASTEST, CpuPath.REFERENCE])
 @pytest.mark.parametrize("row_tile", [None, 4])
 @pytest.mark.parametrize("experts", [[3], [1, 1, 1], [4, 0, 2, 0, 4, 4, 0, 2], [2, 1] * 9])
-def test_both_halves(experts: list[int], row_tile: int | None) -> None:
+def test_both_halves(experts: list[int], row_tile: int | None, path: CpuPath) -> None:
     x = torch.randn(NUM_ROWS, HIDDEN) * 2
     work = random_assignments(experts)
     groups = group_by_expert(work.experts, NUM_EXPERTS)
@@ -55,15 +57,26 @@ def test_both_halves(experts: list[int], row_tile: int | None) -> None:
     )
     down, down_bias = packed_matrix(HIDDEN, INTERMEDIATE), torch.randn(NUM_EXPERTS, HIDDEN)
 
-    y = moe_gate_up(x, work, groups, gate_up, gate_up_bias, LIMIT, row_tile)
+    y = moe_gate_up(x, work, groups, gate_up, gate_up_bias, LIMIT, row_tile, CpuKernelSettings(path))
     expected_y = expected_rows(x, work, gate_up, gate_up_bias)
     # 1e-5: float32 sums of 96 products of size about 1.
     assert torch.allclose(y.double(), expected_y[groups.order], atol=1e-5)
 
-    found = moe_down(y, work, groups, down, down_bias, row_tile)
+    found = moe_down(y, work, groups, down, down_bias, row_tile, CpuKernelSettings(path))
     dense = dequantize(down, torch.float64)[work.experts]  # [assignments, hidden, intermediate]
     projected = torch.einsum("ahi,ai->ah", dense, expected_y) + down_bias[work.experts].double()
     assert torch.allclose(found.double(), projected * work.weights[:, None].double(), atol=1e-5)
+
+
+def test_without_a_compiler_both_halves_are_the_reference() -> None:
+    x, work = torch.randn(NUM_ROWS, HIDDEN), random_assignments([3, 0, 3])
+    groups = group_by_expert(work.experts, NUM_EXPERTS)
+    settings = CpuKernelSettings(compiler="no-such-compiler")
+    weight, bias = packed_matrix(2 * INTERMEDIATE, HIDDEN), torch.randn(NUM_EXPERTS, 2 * INTERMEDIATE)
+    found = moe_gate_up(x, work, groups, weight, bias, LIMIT, cpu_kernels=settings)
+    assert torch.equal(found, moe_gate_up_reference(x, work, groups, weight, bias, LIMIT))
+    found = moe_down(x[: len(work.rows)], work, groups, weight, bias, cpu_kernels=settings)
+    assert torch.equal(found, moe_down_reference(x[: len(work.rows)], work, groups, weight, bias))
 
 
 def test_swiglu_reads_gate_and_up_interleaved() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from kernels.cpu.settings import DEFAULT_SETTINGS, CpuKernelSettings, CpuPath
 from model.checkpoint import Checkpoint, write_checkpoint
 from model.config import LayerKind, ModelConfig
 from model.dummy import dummy_weights
@@ -18,6 +19,8 @@ from model.pages import SequencePages
 from model.step_batch import LogitsWanted, SequenceChunk, StepBatch
 from model.weights import ModelWeights, Selection
 from tests.model.tiny_model import TINY
+
+REFERENCE = CpuKernelSettings(CpuPath.REFERENCE)
 
 FULL, SLIDING = LayerKind.FULL, LayerKind.SLIDING
 
@@ -49,14 +52,20 @@ class Runner:
     """Runs sequences step by step over one cache. Every page that no sequence owns is NaN at every step."""
 
     def __init__(
-        self, config: ModelConfig, weights: ModelWeights, *, row_tile: int | None = None, page_size: int = 16
+        self,
+        config: ModelConfig,
+        weights: ModelWeights,
+        *,
+        row_tile: int | None = None,
+        page_size: int = 16,
+        cpu_kernels: CpuKernelSettings = DEFAULT_SETTINGS,
     ) -> None:
         dtype = weights.attention[0].sinks.dtype
         self.config = config
         self.page_size = page_size
         self.pool = PagePool(700)
         self.cache = KvCache.allocate(config, num_pages=700, page_size=page_size, dtype=dtype)
-        experts = LocalExperts(weights.experts, config.swiglu_limit, row_tile)
+        experts = LocalExperts(weights.experts, config.swiglu_limit, row_tile, cpu_kernels)
         self._model = GptOss(config, weights, experts, row_tile)
 
     def begin(self, token_ids: Sequence[int]) -> "RunningSequence":

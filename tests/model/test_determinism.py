@@ -3,16 +3,18 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 import torch
 from torch import Tensor
 
 import model.determinism
+from kernels.cpu.settings import DEFAULT_SETTINGS, CpuKernelSettings
 from model.checkpoint import Checkpoint
 from model.determinism import CANDIDATES, deterministic_row_tile
 from model.weights import ModelWeights, Selection
-from tests.model.runner import ODD_TINY, Runner, cut, load_float32, random_tokens, write_tiny
+from tests.model.runner import ODD_TINY, REFERENCE, Runner, cut, load_float32, random_tokens, write_tiny
 
 LENGTH = 300
 
@@ -33,10 +35,24 @@ def weights(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     return Checkpoint.open(folder).load(Selection.whole(ODD_TINY), dtype=request.param)
 
 
-def runner(weights: ModelWeights, page_size: int = 16) -> Runner:
-    dtype = weights.attention[0].sinks.dtype
-    row_tile = deterministic_row_tile(ODD_TINY, weights, dtype)
-    return Runner(ODD_TINY, weights, row_tile=row_tile, page_size=page_size)
+@pytest.fixture(scope="module", params=[DEFAULT_SETTINGS, REFERENCE], ids=["fastest", "reference"])
+def cpu_kernels(request: pytest.FixtureRequest) -> CpuKernelSettings:
+    settings: CpuKernelSettings = request.param
+    return settings
+
+
+class MakeRunner(Protocol):
+    def __call__(self, page_size: int = 16) -> Runner: ...
+
+
+@pytest.fixture(scope="module")
+def make_runner(weights: ModelWeights, cpu_kernels: CpuKernelSettings) -> MakeRunner:
+    row_tile = deterministic_row_tile(ODD_TINY, weights, weights.attention[0].sinks.dtype)
+
+    def make(page_size: int = 16) -> Runner:
+        return Runner(ODD_TINY, weights, row_tile=row_tile, page_size=page_size, cpu_kernels=cpu_kernels)
+
+    return make
 
 
 @pytest.fixture(scope="module")
@@ -47,25 +63,25 @@ def token_ids() -> list[int]:
 
 
 @pytest.fixture(scope="module")
-def alone(threads: int, weights: ModelWeights, token_ids: list[int]) -> Tensor:
+def alone(threads: int, make_runner: MakeRunner, token_ids: list[int]) -> Tensor:
     assert torch.get_num_threads() == threads
-    return runner(weights).run(token_ids, [LENGTH])
+    return make_runner().run(token_ids, [LENGTH])
 
 
 @pytest.mark.parametrize("size", [1, 17, 127, 128, 129])
-def test_any_chunks(weights: ModelWeights, token_ids: list[int], alone: Tensor, size: int) -> None:
-    assert torch.equal(runner(weights).run(token_ids, cut(LENGTH, size)), alone)
+def test_any_chunks(make_runner: MakeRunner, token_ids: list[int], alone: Tensor, size: int) -> None:
+    assert torch.equal(make_runner().run(token_ids, cut(LENGTH, size)), alone)
 
 
 @pytest.mark.parametrize("page_size", [5, 64])
-def test_any_pages(weights: ModelWeights, token_ids: list[int], alone: Tensor, page_size: int) -> None:
-    assert torch.equal(runner(weights, page_size).run(token_ids, cut(LENGTH, 100)), alone)
+def test_any_pages(make_runner: MakeRunner, token_ids: list[int], alone: Tensor, page_size: int) -> None:
+    assert torch.equal(make_runner(page_size).run(token_ids, cut(LENGTH, 100)), alone)
 
 
 @pytest.mark.parametrize("num_others", [1, 4, 9])
-def test_any_company(weights: ModelWeights, token_ids: list[int], alone: Tensor, num_others: int) -> None:
+def test_any_company(make_runner: MakeRunner, token_ids: list[int], alone: Tensor, num_others: int) -> None:
     """The others come in different lengths, some before and some behind, and stop at different times."""
-    busy = runner(weights)
+    busy = make_runner()
     sequence = busy.begin(token_ids)
     others = [busy.begin(random_tokens(40 + 25 * index)) for index in range(num_others)]
     found = []
@@ -80,8 +96,10 @@ def test_any_company(weights: ModelWeights, token_ids: list[int], alone: Tensor,
     assert torch.equal(torch.cat(found), alone)
 
 
-def test_the_default_mode_is_close(weights: ModelWeights, token_ids: list[int], alone: Tensor) -> None:
-    default = Runner(ODD_TINY, weights).run(token_ids, [LENGTH])
+def test_the_default_mode_is_close(
+    weights: ModelWeights, cpu_kernels: CpuKernelSettings, token_ids: list[int], alone: Tensor
+) -> None:
+    default = Runner(ODD_TINY, weights, cpu_kernels=cpu_kernels).run(token_ids, [LENGTH])
     # Logits of size about 1: float32 rounding through five layers, or bfloat16's eight bits.
     limit = 1e-5 if weights.attention[0].sinks.dtype is torch.float32 else 0.1
     assert (default - alone).square().mean().sqrt() <= limit

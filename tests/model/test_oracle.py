@@ -16,6 +16,7 @@ from transformers.utils import logging as transformers_logging
 
 import kernels.moe_gate_up
 import model.gpt_oss
+from kernels.cpu.settings import DEFAULT_SETTINGS, CpuKernelSettings
 from kernels.mxfp4 import PackedMatrix
 from kernels.route import Routing
 from model.checkpoint import Checkpoint
@@ -28,7 +29,17 @@ from model.weights import (
     ModelWeights,
     Selection,
 )
-from tests.model.runner import FULL, ODD_TINY, SLIDING, Runner, cut, load_float32, random_tokens, write_tiny
+from tests.model.runner import (
+    FULL,
+    ODD_TINY,
+    REFERENCE,
+    SLIDING,
+    Runner,
+    cut,
+    load_float32,
+    random_tokens,
+    write_tiny,
+)
 
 LIMIT = 1e-4
 WIDE_WINDOW = replace(ODD_TINY, sliding_window=128)
@@ -43,6 +54,7 @@ class Subject:
     config: ModelConfig
     weights: ModelWeights
     oracle: GptOssForCausalLM
+    cpu_kernels: CpuKernelSettings = DEFAULT_SETTINGS
 
     def expected(self, token_ids: list[int]) -> Tensor:
         with torch.inference_mode():
@@ -50,7 +62,8 @@ class Subject:
         return logits
 
     def distance(self, token_ids: list[int]) -> float:
-        found = Runner(self.config, self.weights).run(token_ids, [len(token_ids)])
+        runner = Runner(self.config, self.weights, cpu_kernels=self.cpu_kernels)
+        found = runner.run(token_ids, [len(token_ids)])
         return float((found - self.expected(token_ids)).abs().max())
 
 
@@ -84,8 +97,9 @@ def wide_window(tmp_path_factory: pytest.TempPathFactory) -> Subject:
 
 
 @pytest.mark.parametrize("length", [1, 19, 20, 21, 150])
-def test_one_prefill(tiny: Subject, length: int) -> None:
-    assert tiny.distance(random_tokens(length)) <= LIMIT
+@pytest.mark.parametrize("cpu_kernels", [DEFAULT_SETTINGS, REFERENCE], ids=["fastest", "reference"])
+def test_one_prefill(tiny: Subject, length: int, cpu_kernels: CpuKernelSettings) -> None:
+    assert replace(tiny, cpu_kernels=cpu_kernels).distance(random_tokens(length)) <= LIMIT
 
 
 @pytest.mark.parametrize("size", [1, 127, 128, 129])
@@ -223,4 +237,4 @@ def test_softmax_before_top_k_is_noticed(tiny: Subject) -> None:
 
 @pytest.mark.usefixtures("ablated_swiglu")
 def test_swiglu_without_the_one_is_noticed(tiny: Subject) -> None:
-    assert tiny.distance(random_tokens(150)) > 10 * LIMIT
+    assert replace(tiny, cpu_kernels=REFERENCE).distance(random_tokens(150)) > 10 * LIMIT

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from kernels.cpu.settings import DEFAULT_SETTINGS, CpuKernelSettings
 from model.checkpoint import Checkpoint
 from model.checkpoint.progress import ProgressBar
 from model.config import ModelConfig
@@ -37,6 +38,7 @@ class LocalEngineOptions:
     deterministic: bool = False
     cache_bytes: int | None = None  # for keys and values
     context_limit: int | None = None  # lower than the model's own
+    cpu_kernels: CpuKernelSettings = DEFAULT_SETTINGS
 
 
 def load_model(folder: Path, options: LocalEngineOptions) -> LocalModel:
@@ -49,7 +51,9 @@ def load_model(folder: Path, options: LocalEngineOptions) -> LocalModel:
     dtype = options.dtype or (torch.bfloat16 if options.device.startswith("cuda") else torch.float32)
     with ProgressBar("load", checkpoint.num_bytes(everything)) as progress:
         weights = checkpoint.load(everything, progress=progress, device=options.device, dtype=dtype)
-    return LocalModel.of(config, weights, deterministic=options.deterministic)
+    return LocalModel.of(
+        config, weights, deterministic=options.deterministic, cpu_kernels=options.cpu_kernels
+    )
 
 
 def open_tokenizer(folder: Path, config: ModelConfig) -> Tokenizer | None:

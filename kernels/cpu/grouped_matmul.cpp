@@ -1,0 +1,120 @@
+// Spreads tiles of the visited experts' matrices over threads. Who computes a tile does not show in its bits.
+
+#include "grouped_matmul.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "arranged_rows.h"
+#include "lane_order.h"
+#include "tile.h"
+
+namespace expertmesh {
+namespace {
+
+constexpr int64_t WORTH_A_THREAD = int64_t{1} << 17;  // multiplications; about ten microseconds
+constexpr int64_t ROWS_WORTH_THREADS = 64;            // to arrange: some microseconds each
+constexpr int64_t ROWS_PER_PASS = 64;                 // so that a pass's sums stay near
+
+struct TileTask {
+    int64_t expert, first_out;
+};
+
+MultiplyTile multiply_tile_of(InstructionSet instructions) {
+#if defined(__x86_64__)
+    if (instructions == InstructionSet::avx512) return multiply_tile_avx512;
+    if (instructions == InstructionSet::avx2) return multiply_tile_avx2;
+#endif
+    (void)instructions;
+    return multiply_tile_plain;
+}
+
+bool indices_are_in_range(const GroupedMatmul& work) {
+    const auto is_row_of = [](int64_t count) {
+        return [count](int64_t row) { return 0 <= row && row < count; };
+    };
+    return work.offsets[0] == 0 && work.offsets[work.num_experts] == work.num_assignments &&
+           std::is_sorted(work.offsets, work.offsets + work.num_experts + 1) &&
+           std::all_of(work.input_rows, work.input_rows + work.num_assignments, is_row_of(work.num_rows)) &&
+           std::all_of(work.output_rows, work.output_rows + work.num_assignments, is_row_of(work.num_assignments));
+}
+
+std::vector<TileTask> tasks_of(const GroupedMatmul& work) {
+    std::vector<TileTask> tasks;
+    for (int64_t expert = 0; expert < work.num_experts; ++expert) {
+        if (work.offsets[expert] == work.offsets[expert + 1]) continue;
+        for (int64_t out = 0; out < work.num_outs; out += MAX_TILE_OUTS) tasks.push_back({expert, out});
+    }
+    return tasks;
+}
+
+// Every place of an expert's group against one tile of its matrix.
+class TileRun {
+   public:
+    TileRun(const GroupedMatmul& work, const Epilogue& epilogue, const ArrangedRows& x)
+        : work_(work), epilogue_(epilogue), x_(x), multiply_(multiply_tile_of(work.instructions)) {}
+
+    void run(TileTask task) const {
+        const int64_t first = task.expert * work_.num_outs + task.first_out;  // matrix row among all experts'
+        const int64_t num_outs = std::min(MAX_TILE_OUTS, work_.num_outs - task.first_out);
+        const PackedTile tile{work_.blocks + first * work_.num_blocks * BLOCK_BYTES,
+                              work_.scales + first * work_.num_blocks, num_outs, work_.num_blocks};
+        float bias[MAX_TILE_OUTS];
+        for (int64_t out = 0; out < num_outs; ++out) bias[out] = read_scalar(work_.bias, work_.bias_type, first + out);
+        const int64_t past = work_.offsets[task.expert + 1];
+        for (int64_t place = work_.offsets[task.expert]; place < past; place += ROWS_PER_PASS) {
+            run_pass(tile, bias, task.first_out, place, std::min(ROWS_PER_PASS, past - place));
+        }
+    }
+
+   private:
+    void run_pass(const PackedTile& tile, const float* bias, int64_t first_out, int64_t place, int64_t num_rows) const {
+        const float* rows[ROWS_PER_PASS] = {};
+        float sums[ROWS_PER_PASS * MAX_TILE_OUTS];  // [num_rows, MAX_TILE_OUTS]
+        for (int64_t row = 0; row < num_rows; ++row) rows[row] = x_.row(work_.input_rows[place + row]);
+        multiply_(tile, rows, num_rows, sums);
+        for (int64_t row = 0; row < num_rows; ++row) {
+            float* of_row = sums + row * MAX_TILE_OUTS;
+            for (int64_t out = 0; out < tile.num_outs; ++out) of_row[out] += bias[out];
+            epilogue_.write(work_, of_row, first_out, tile.num_outs, work_.output_rows[place + row]);
+        }
+    }
+
+    const GroupedMatmul& work_;
+    const Epilogue& epilogue_;
+    const ArrangedRows& x_;
+    const MultiplyTile multiply_;
+};
+
+int useful_threads(const GroupedMatmul& work) {
+    const int64_t size = work.num_assignments * work.num_outs * work.num_blocks * BLOCK_VALUES;
+    return static_cast<int>(std::clamp<int64_t>(size / WORTH_A_THREAD, 1, work.num_threads));
+}
+
+}  // namespace
+
+bool can_run(InstructionSet instructions) {
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    if (instructions == InstructionSet::avx512) return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw");
+    if (instructions == InstructionSet::avx2) return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+#endif
+    return instructions == InstructionSet::plain;
+}
+
+Status run(const GroupedMatmul& work, const Epilogue& epilogue) {
+    if (!indices_are_in_range(work)) return Status::index_out_of_range;
+    const std::vector<TileTask> tasks = tasks_of(work);
+    const auto num_tasks = static_cast<int64_t>(tasks.size());
+    ArrangedRows x(work.x, work.type, work.num_rows, work.num_blocks);
+    if (!x.has_memory()) return Status::out_of_memory;
+    const TileRun tile_run(work, epilogue, x);
+    const int num_threads = useful_threads(work);
+#pragma omp parallel for num_threads(num_threads) if (work.num_rows >= ROWS_WORTH_THREADS)
+    for (int64_t row = 0; row < work.num_rows; ++row) x.arrange(row);
+#pragma omp parallel for num_threads(num_threads) schedule(dynamic)
+    for (int64_t task = 0; task < num_tasks; ++task) tile_run.run(tasks[task]);
+    return Status::done;
+}
+
+}  // namespace expertmesh

@@ -1,0 +1,44 @@
+// Rows times the packed matrices of their experts: which rows meet which matrix, and who computes what.
+//
+// The layout of GroupedMatmul is the contract with kernels/cpu/library.py, which fills it in.
+
+#pragma once
+
+#include <cstdint>
+
+#include "scalar_type.h"
+
+namespace expertmesh {
+
+enum class InstructionSet : int32_t { plain = 0, avx2 = 1, avx512 = 2 };
+
+enum class Status : int32_t { done = 0, index_out_of_range = 1, out_of_memory = 2 };
+
+struct GroupedMatmul {
+    int64_t num_rows, num_assignments, num_experts, num_outs, num_blocks;
+    const void* x;               // [num_rows, 32 * num_blocks], type
+    const int64_t* input_rows;   // [num_assignments]: the row of x that each place of the groups reads
+    const int64_t* output_rows;  // [num_assignments]: the row of the result that it writes
+    const int64_t* offsets;      // [num_experts + 1]: expert e has the places offsets[e] … offsets[e + 1] − 1
+    const uint8_t* blocks;       // [num_experts, num_outs, num_blocks, 16]
+    const uint8_t* scales;       // [num_experts, num_outs, num_blocks]
+    const void* bias;            // [num_experts, num_outs], bias_type
+    void* result;                // [num_assignments, outputs of a row], type
+    ScalarType type, bias_type;
+    InstructionSet instructions;
+    int32_t num_threads;
+};
+
+// What becomes of a place's sums over `num_outs` matrix rows from `first_out` on, biases added: its row's outputs.
+class Epilogue {
+   public:
+    virtual ~Epilogue() = default;
+    virtual void write(const GroupedMatmul& work, const float* sums, int64_t first_out, int64_t num_outs,
+                       int64_t output_row) const = 0;
+};
+
+bool can_run(InstructionSet instructions);
+
+Status run(const GroupedMatmul& work, const Epilogue& epilogue);
+
+}  // namespace expertmesh

@@ -1,0 +1,72 @@
+// Sixteen lanes in portable C++: the meaning of what AVX2 and AVX-512 do in their registers.
+
+#pragma once
+
+#include "lane_order.h"
+#include "scale_tables.h"
+
+namespace expertmesh {
+namespace {
+
+constexpr int OUTS_OF_ONE_ROW = 1;
+constexpr int OUTS_OF_MORE_ROWS = 1;
+
+struct Lanes {
+    float lane[LANES];
+};
+
+// The 32 weights of a block, as the two steps take them.
+struct DecodedBlock {
+    Lanes first, second;
+};
+
+inline Lanes zero() { return {}; }
+
+inline Lanes load(const float* from) {
+    Lanes lanes;
+    for (int l = 0; l < LANES; ++l) lanes.lane[l] = from[l];
+    return lanes;
+}
+
+inline void store(float* to, Lanes lanes) {
+    for (int l = 0; l < LANES; ++l) to[l] = lanes.lane[l];
+}
+
+// One rounding where the processor has it (arm64), the very bits of AVX2; two where it would be a slow call.
+inline Lanes fused(Lanes weight, Lanes x, Lanes sum) {
+    for (int l = 0; l < LANES; ++l) {
+#ifdef __FP_FAST_FMAF
+        sum.lane[l] = __builtin_fmaf(weight.lane[l], x.lane[l], sum.lane[l]);
+#else
+        sum.lane[l] += weight.lane[l] * x.lane[l];
+#endif
+    }
+    return sum;
+}
+
+// Halves onto halves: 16, 8, 4, 2, 1.
+inline float total(Lanes lanes) {
+    for (int half = LANES / 2; half > 0; half /= 2) {
+        for (int l = 0; l < half; ++l) lanes.lane[l] += lanes.lane[l + half];
+    }
+    return lanes.lane[0];
+}
+
+inline DecodedBlock decode(const uint8_t* bytes, uint8_t scale) {
+    const float* table = SCALE_TABLES.value[scale];
+    float values[BLOCK_VALUES];
+    for (int half = 0; half < 2; ++half) {
+        for (int pair = 0; pair < 4; ++pair) {
+            const uint8_t* two = bytes + 8 * half + 2 * pair;
+            float* to = values + 8 * half + pair;
+            to[0] = table[two[0] & 15];
+            to[4] = table[two[0] >> 4];
+            to[LANES] = table[two[1] & 15];
+            to[LANES + 4] = table[two[1] >> 4];
+        }
+    }
+    return {load(values), load(values + LANES)};
+}
+
+}  // namespace
+}  // namespace expertmesh

@@ -1,0 +1,179 @@
+"""The built library behind Python functions: tensors in, tensors out.
+
+`kernels.moe_gate_up` and `kernels.moe_down` call this; each has beside it the reference that this is tested
+against. A row's bits depend on that row alone, on every path: not on its company, its place or the number of
+threads. AVX-512 and AVX2 give the same bits.
+"""
+
+import ctypes
+import logging
+from ctypes import c_int32, c_int64, c_void_p
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from kernels.cpu.build import BuildError, build
+from kernels.cpu.settings import CpuKernelSettings, CpuPath
+from kernels.group import Assignments, ExpertGroups
+from kernels.mxfp4 import BLOCK_VALUES, PackedMatrix
+
+_PATH_TO_NUMBER = {CpuPath.AVX512: 2, CpuPath.AVX2: 1, CpuPath.PLAIN: 0}  # InstructionSet, best first
+_DTYPE_TO_NUMBER = {torch.float32: 0, torch.bfloat16: 1}  # ScalarType
+_DONE, _INDEX_OUT_OF_RANGE, _OUT_OF_MEMORY = 0, 1, 2  # Status
+
+
+class CpuKernelsUnavailableError(Exception):
+    """The path that was asked for by name cannot run here; the message says why."""
+
+
+class _GroupedMatmul(ctypes.Structure):
+    """grouped_matmul.h says what each field is."""
+
+    _fields_ = (
+        *(
+            (name, c_int64)
+            for name in ("num_rows", "num_assignments", "num_experts", "num_outs", "num_blocks")
+        ),
+        *((name, c_void_p) for name in ("x", "input_rows", "output_rows", "offsets")),
+        *((name, c_void_p) for name in ("blocks", "scales", "bias", "result")),
+        *((name, c_int32) for name in ("type", "bias_type", "instructions", "num_threads")),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class CpuKernels:
+    """The experts' two halves on one instruction set."""
+
+    path: CpuPath
+    library: ctypes.CDLL
+
+    def gate_up(
+        self,
+        x: Tensor,
+        assignments: Assignments,
+        groups: ExpertGroups,
+        weight: PackedMatrix,
+        bias: Tensor,
+        limit: float,
+    ) -> Tensor:
+        """Shapes as in kernels.moe_gate_up."""
+        input_rows = assignments.rows[groups.order]  # [assignments]
+        output_rows = torch.arange(len(input_rows))  # [assignments]
+        result = x.new_empty(len(input_rows), bias.shape[1] // 2)  # [assignments, intermediate]
+        call = _Call(self.path, x, input_rows, output_rows, groups, weight, bias, result)
+        _check(self.library.expertmesh_gate_up(call.pointer, ctypes.c_float(limit)))
+        return result
+
+    def down(
+        self, y: Tensor, assignments: Assignments, groups: ExpertGroups, weight: PackedMatrix, bias: Tensor
+    ) -> Tensor:
+        """Shapes as in kernels.moe_down."""
+        input_rows = torch.arange(len(groups.order))  # [assignments]
+        result = y.new_empty(len(input_rows), bias.shape[1])  # [assignments, hidden]
+        call = _Call(self.path, y, input_rows, groups.order, groups, weight, bias, result)
+        routing_weights = assignments.weights.float().contiguous()  # [assignments]
+        _check(self.library.expertmesh_down(call.pointer, c_void_p(routing_weights.data_ptr())))
+        return result
+
+
+class _Call:
+    """The arguments of one call. It holds every tensor whose address it gives away."""
+
+    def __init__(
+        self,
+        path: CpuPath,
+        x: Tensor,
+        input_rows: Tensor,
+        output_rows: Tensor,
+        groups: ExpertGroups,
+        weight: PackedMatrix,
+        bias: Tensor,
+        result: Tensor,
+    ) -> None:
+        num_experts, num_outs, num_blocks, _ = weight.blocks.shape
+        assert x.shape[1] == num_blocks * BLOCK_VALUES, "the rows are not as wide as the matrices"
+        assert bias.shape == (num_experts, num_outs)
+        assert groups.offsets.shape == (num_experts + 1,)
+        bias = bias if bias.dtype in _DTYPE_TO_NUMBER else bias.float()
+        tensors = (x, input_rows, output_rows, groups.offsets, weight.blocks, weight.scales, bias, result)
+        self._held = [tensor.contiguous() for tensor in tensors]
+        self._work = _GroupedMatmul(
+            len(x),
+            len(input_rows),
+            num_experts,
+            num_outs,
+            num_blocks,
+            *(tensor.data_ptr() for tensor in self._held),
+            _DTYPE_TO_NUMBER[x.dtype],
+            _DTYPE_TO_NUMBER[bias.dtype],
+            _PATH_TO_NUMBER[path],
+            torch.get_num_threads(),
+        )
+        self.pointer = ctypes.byref(self._work)
+
+
+def _check(status: int) -> None:
+    if status == _INDEX_OUT_OF_RANGE:
+        raise IndexError(
+            "an assignment names a row that is not there, or the groups do not fit the assignments"
+        )
+    if status == _OUT_OF_MEMORY:
+        raise MemoryError("no memory for the experts' rows")
+    assert status == _DONE, status
+
+
+def cpu_kernels_for(x: Tensor, weight: PackedMatrix, settings: CpuKernelSettings) -> CpuKernels | None:
+    """What computes these tensors; None: the reference."""
+    tensors = (x, weight.blocks, weight.scales)
+    if x.dtype not in _DTYPE_TO_NUMBER or any(tensor.device.type != "cpu" for tensor in tensors):
+        return None
+    if not (weight.blocks.is_contiguous() and weight.scales.is_contiguous()):
+        return None
+    return load_cpu_kernels(settings)
+
+
+@cache
+def load_cpu_kernels(settings: CpuKernelSettings) -> CpuKernels | None:
+    """Built and loaded the first time. None: the reference, by choice or because nothing can be built."""
+    if settings.path is CpuPath.REFERENCE:
+        return None
+    try:
+        library = _open(build(settings.cache, settings.compiler))
+    except BuildError as error:
+        if settings.path is not CpuPath.FASTEST:
+            raise CpuKernelsUnavailableError(f"the CPU path {settings.path} cannot run: {error}") from error
+        logging.getLogger(__name__).warning(
+            "expertmesh: no CPU kernels, so experts run in plain PyTorch, some hundred times slower: %s. "
+            "A C++ compiler brings them (apt-get install g++).",
+            error,
+        )
+        return None
+    return CpuKernels(_choose(settings.path, library), library)
+
+
+def _open(file: Path) -> ctypes.CDLL:
+    try:
+        library = ctypes.CDLL(str(file))
+    except OSError as error:
+        raise BuildError(f"{file} cannot be loaded, remove it: {error}") from error
+    library.expertmesh_can_run.argtypes = (c_int32,)
+    library.expertmesh_can_run.restype = ctypes.c_bool
+    library.expertmesh_gate_up.argtypes = (ctypes.POINTER(_GroupedMatmul), ctypes.c_float)
+    library.expertmesh_gate_up.restype = c_int32
+    library.expertmesh_down.argtypes = (ctypes.POINTER(_GroupedMatmul), c_void_p)
+    library.expertmesh_down.restype = c_int32
+    return library
+
+
+def _choose(path: CpuPath, library: ctypes.CDLL) -> CpuPath:
+    able = [each for each, number in _PATH_TO_NUMBER.items() if library.expertmesh_can_run(number)]
+    if path is CpuPath.FASTEST:
+        return able[0]
+    if path not in able:
+        raise CpuKernelsUnavailableError(
+            f"the CPU path {path} cannot run on this processor, which has {', '.join(able)}"
+        )
+    return path

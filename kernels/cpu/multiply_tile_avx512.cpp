@@ -1,0 +1,12 @@
+// multiply_tile with AVX-512 F and BW; model of the others: multiply_tile.h.
+
+#include "lanes_avx512.h"
+#include "multiply_tile.h"
+
+namespace expertmesh {
+
+void multiply_tile_avx512(const PackedTile& tile, const float* const* rows, int64_t num_rows, float* result) {
+    multiply_tile(tile, rows, num_rows, result);
+}
+
+}  // namespace expertmesh

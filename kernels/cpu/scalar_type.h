@@ -1,0 +1,36 @@
+// The two types of activations and biases: float32 and bfloat16. All arithmetic is in float32.
+
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+
+namespace expertmesh {
+
+enum class ScalarType : int32_t { float32 = 0, bfloat16 = 1 };
+
+inline float read_scalar(const void* tensor, ScalarType type, int64_t index) {
+    if (type == ScalarType::float32) return static_cast<const float*>(tensor)[index];
+    const uint32_t bits = static_cast<uint32_t>(static_cast<const uint16_t*>(tensor)[index]) << 16;
+    float value;
+    std::memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+// To the nearest, ties to even, as torch rounds.
+inline uint16_t to_bfloat16(float value) {
+    uint32_t bits;
+    std::memcpy(&bits, &value, sizeof bits);
+    if (value != value) return 0x7FC0;
+    return static_cast<uint16_t>((bits + 0x7FFF + (bits >> 16 & 1)) >> 16);
+}
+
+inline void write_scalar(void* tensor, ScalarType type, int64_t index, float value) {
+    if (type == ScalarType::float32) {
+        static_cast<float*>(tensor)[index] = value;
+    } else {
+        static_cast<uint16_t*>(tensor)[index] = to_bfloat16(value);
+    }
+}
+
+}  // namespace expertmesh
