@@ -38,7 +38,8 @@ The exit status is 0 when every line has a result, 1 when lines have failed or t
 2 for wrong usage, 130 for Ctrl-C.
 
 Environment: HF_HOME or HF_HUB_CACHE say where pulled models lie; CUDA_VISIBLE_DEVICES which GPUs are seen;
-OMP_NUM_THREADS how many cores the CPU's arithmetic takes. Nothing is asked of the network."""
+OMP_NUM_THREADS how many cores the CPU's arithmetic takes; EXPERTMESH_CPU_KERNELS which kernels it uses,
+EXPERTMESH_CACHE where they are built, CXX with what. Nothing is asked of the network."""
 
 
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -147,6 +148,7 @@ def _generate(
 def _options(arguments: argparse.Namespace) -> "LocalEngineOptions":
     import torch
 
+    from cluster.environment import cpu_kernel_settings
     from workers.batch.local_batch import engine_settings
     from workers.engine.local_engine import LocalEngineOptions
 
@@ -163,6 +165,7 @@ def _options(arguments: argparse.Namespace) -> "LocalEngineOptions":
         deterministic=arguments.deterministic,
         cache_bytes=None if arguments.cache_gb is None else int(arguments.cache_gb * 1e9),
         context_limit=arguments.context_limit,
+        cpu_kernels=cpu_kernel_settings(),
     )
 
 
