@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 
-from cluster.commands import pull, verify
+from cluster.commands import generate, pull, verify
 from cluster.environment import let_idle_threads_sleep, refuse_foreign_kernels
 from protos.errors import ExpertMeshError
 
@@ -20,23 +20,27 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
     pull.add_to(commands)
     verify.add_to(commands)
+    generate.add_to(commands)
     return parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; 0 is success, 1 a foreseen failure, 2 wrong usage, 130 Ctrl-C."""
+    """Run one command; 0 is success, 1 a foreseen failure, 2 wrong usage, 130 Ctrl-C.
+
+    A command's `run` returns its status, or None for success.
+    """
     parsed = build_parser().parse_args(arguments)
     try:
         refuse_foreign_kernels()
         let_idle_threads_sleep()
-        parsed.run(parsed)
+        status: int | None = parsed.run(parsed)
     except ExpertMeshError as error:
         print(f"expertmesh: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("expertmesh: stopped", file=sys.stderr)
         return 130
-    return 0
+    return status or 0
 
 
 def _version() -> str:

@@ -21,6 +21,7 @@ from model.dummy import dummy_weights
 from model.generate import generate
 from model.local_model import LocalModel
 from model.sampling.parameters import SamplingParameters
+from model.tokenizer.byte_tokenizer import SPECIAL_NAMES, Merge, write_byte_tokenizer
 from model.weights import Selection
 from protos.errors import ConfigError, ExpertMeshError
 
@@ -50,7 +51,7 @@ def main() -> None:
 
     refuse_foreign(folder)
     print("There is no server yet. This is a gpt-oss with random weights: its tokens mean nothing.\n")
-    _, write_s = timed(lambda: write_checkpoint(SMALL, dummy_weights(SMALL, SEED), folder))
+    _, write_s = timed(lambda: write(folder))
     print(f"write  {write_s:5.2f} s  {folder}: {folder_size(folder) / 1e6:.1f} MB, {describe(SMALL)}")
     model, load_s = timed(lambda: load(folder, deterministic=arguments.deterministic))
     print(f"load   {load_s:5.2f} s  every tensor checked, experts packed in MXFP4")
@@ -89,6 +90,20 @@ def describe(config: ModelConfig) -> str:
 
 def folder_size(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.iterdir())
+
+
+def write(folder: Path) -> None:
+    write_checkpoint(SMALL, dummy_weights(SMALL, SEED), folder)
+    write_byte_tokenizer(folder, SMALL.vocab_size, merges(SMALL.vocab_size - 256 - len(SPECIAL_NAMES)))
+
+
+def merges(count: int) -> list[Merge]:
+    """Pairs of letters, then pairs behind a space: with these every token has a text of its own."""
+    letters = [bytes([code]) for code in b"etaoinshrdlcumwfgypbvkjxqz"]
+    pairs = [(left, right) for left in letters for right in letters]
+    words = [(b" ", left + right) for left, right in pairs]
+    doubles = [(left + right, left + right) for left, right in pairs]
+    return [*pairs, *words, *doubles][:count]
 
 
 def load(folder: Path, *, deterministic: bool) -> LocalModel:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from kernels.paging import PagedKeysValues
 from model.config import LayerKind, ModelConfig
+from model.host_memory import zero_tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +39,8 @@ class KvCache:
         num_places = max(layer_to_place.values()) + 1
         shape = (num_places, num_pages, page_size, config.num_kv_heads, config.head_dim)
         return cls(
-            keys=torch.zeros(shape, dtype=dtype, device=device),
-            values=torch.zeros(shape, dtype=dtype, device=device),
+            keys=zero_tensor(shape, dtype, device),
+            values=zero_tensor(shape, dtype, device),
             layer_to_place=layer_to_place,
         )
 

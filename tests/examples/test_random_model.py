@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from examples import random_model
+from model.tokenizer import Tokenizer
 from protos.errors import ConfigError
 
 
@@ -19,6 +20,9 @@ def test_it_speaks_and_repeats_itself(
     assert len(spoken) == random_model.NEW_TOKENS
     assert len(set(spoken)) > random_model.NEW_TOKENS // 2  # not one token over and over
     assert "the same 48 tokens" in lines[-1]
+    tokenizer = Tokenizer.open(tmp_path / "model", random_model.SMALL.vocab_size)
+    ids = range(tokenizer.vocab_size)
+    assert all(tokenizer.token_bytes(token_id) or tokenizer.is_special(token_id) for token_id in ids)
 
 
 def test_a_folder_of_somebody_else_is_left_alone(tmp_path: Path) -> None:

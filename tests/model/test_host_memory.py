@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.kernel_meter import resident_memory
-from model.host_memory import HUGE_PAGE_BYTES, empty_tensor
+from model.host_memory import HUGE_PAGE_BYTES, empty_tensor, zero_tensor
 
 LARGE = (33, HUGE_PAGE_BYTES // 16, 5)
 
@@ -53,5 +53,21 @@ def test_memory_is_taken_when_it_is_written_and_given_back_with_the_tensor() -> 
     assert resident_memory() - before < 0.1 * num_bytes
 
 
+@pytest.mark.parametrize("shape", [(0,), (3, 5), LARGE])
+def test_zeros_are_zero(shape: tuple[int, ...]) -> None:
+    tensor = zero_tensor(shape, torch.bfloat16)
+    assert (tuple(tensor.shape), tensor.dtype) == (shape, torch.bfloat16)
+    assert not tensor.any()
+
+
+def test_zeros_take_memory_when_they_are_written() -> None:
+    before = resident_memory()
+    tensor = zero_tensor(LARGE, torch.bfloat16)
+    assert resident_memory() - before < 0.1 * tensor.nbytes
+    tensor[0] = 1
+    assert 0 < resident_memory() - before < 0.1 * tensor.nbytes
+
+
 def test_another_device() -> None:
     assert empty_tensor(LARGE, torch.uint8, "meta").is_meta
+    assert zero_tensor(LARGE, torch.uint8, "meta").is_meta
