@@ -19,7 +19,7 @@ from protos.errors import (
     RequestCancelledError,
 )
 from tests.workers.engine.tiny_engine import SPOKEN, TinyEngine
-from workers.engine.events import FinishReason, RequestEnded
+from workers.engine.events import FinishReason, RequestEnded, Usage
 from workers.engine.request import GenerationRequest, Priority, StopRules
 from workers.engine.settings import DraftSettings
 from workers.grammar.spec import GrammarSpec
@@ -344,7 +344,7 @@ def test_usage_says_what_a_request_has_cost(tiny_model: LocalModel, tokenizer: T
     )
     engine.core.add(engine.admission.admit(first), 0.0)
     engine.core.add(engine.admission.admit(second), 0.0)
-    ends = {}
+    ends: dict[str, Usage] = {}
     while engine.core.has_work:
         ends |= {each.request_id: each.usage for each in engine.core.step() if isinstance(each, RequestEnded)}
     assert ends["first"].queue_s == 1.0  # the clock moves by one at every look
