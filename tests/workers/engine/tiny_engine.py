@@ -11,6 +11,7 @@ from torch import Tensor
 from model.checkpoint import write_checkpoint
 from model.config import ModelConfig
 from model.dummy import dummy_weights
+from model.generate import generate
 from model.kv_cache import KvCache
 from model.local_model import LocalModel
 from model.page_pool import PagePool
@@ -41,6 +42,18 @@ def write_spoken_model(folder: Path, config: ModelConfig = SPOKEN) -> None:
 
 def load_deterministic(folder: Path) -> LocalModel:
     return LocalModel.of(*load_float32(folder), deterministic=True)
+
+
+def tokens(count: int, seed: int) -> tuple[int, ...]:
+    """Random bytes."""
+    generator = torch.Generator().manual_seed(seed)
+    return tuple(torch.randint(0, 256, (count,), generator=generator).tolist())
+
+
+def alone(model: LocalModel, request: GenerationRequest) -> list[int]:
+    """What the request gets from `model.generate`, which serves one sequence at a time."""
+    assert request.max_tokens is not None
+    return list(generate(model, request.prompt, request.sampling, request.max_tokens))
 
 
 class PoisonedPass:
