@@ -237,7 +237,7 @@ def test_two_runs_do_not_share_an_output(tmp_path: Path, model: Path) -> None:
         (["--device", "cuda:99"], "--device cuda:99 is not here"),
         (["--cache-gb", "0"], "--cache-gb is 0; it must be above 0"),
         (["--cache-gb", "nan"], "--cache-gb is nan"),
-        (["--cache-gb", "0.0000001"], "GB of memory are free"),
+        (["--cache-gb", "0.0000001"], "GB of memory are there for cache and steps"),
         (["--context-limit", "0"], "--context-limit is 0"),
         (["--max-running", "0"], "max_running is 0"),
         (["--tokens-per-step", "1"], "tokens_per_step is 1; it must be at least 3"),
