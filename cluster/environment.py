@@ -15,6 +15,12 @@ from typing import TYPE_CHECKING
 
 from protos.errors import ConfigError, EnvironmentConflictError
 
+_WAITING = {
+    "OMP_WAIT_POLICY": "active",
+    "GOMP_SPINCOUNT": "1000",
+    "KMP_BLOCKTIME": "1",  # LLVM's and Intel's OpenMP would take "active" for ever; in milliseconds
+}
+
 if TYPE_CHECKING:
     from kernels.cpu.settings import CpuKernelSettings
 
@@ -37,9 +43,12 @@ def let_idle_threads_sleep() -> None:
 
     On a machine that has other work too, threads that spin for long slow each other down: a small model
     took up to twenty times as long (docs/log.md). What the operator chose stands.
+
+    "active" is for libgomp: without it, it spins a tenth as long once two threads of the process have called
+    torch (the one that loaded the model and the engine's), and a step took nearly twice as long.
     """
-    if "OMP_WAIT_POLICY" not in os.environ:
-        os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+    if not any(name in os.environ for name in _WAITING):
+        os.environ.update(_WAITING)
 
 
 def cpu_kernel_settings() -> CpuKernelSettings:

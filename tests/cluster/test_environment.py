@@ -42,21 +42,25 @@ def test_a_fresh_interpreter_refuses_too(foreign_site: Path) -> None:
     assert "EnvironmentConflictError: the PyPI package 'kernels' 9.8.7" in refused.stderr
 
 
-def test_idle_threads_sleep_unless_the_operator_chose(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
-    monkeypatch.delenv("GOMP_SPINCOUNT", raising=False)
-    let_idle_threads_sleep()
-    assert os.environ["GOMP_SPINCOUNT"] == "1000"
-    monkeypatch.setenv("GOMP_SPINCOUNT", "7")
-    let_idle_threads_sleep()
-    assert os.environ["GOMP_SPINCOUNT"] == "7"
+WAITING = {"OMP_WAIT_POLICY": "active", "GOMP_SPINCOUNT": "1000", "KMP_BLOCKTIME": "1"}
 
 
-def test_a_wait_policy_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
-    monkeypatch.delenv("GOMP_SPINCOUNT", raising=False)
+def test_idle_threads_spin_for_a_moment_and_sleep(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in WAITING:
+        monkeypatch.delenv(name, raising=False)
     let_idle_threads_sleep()
-    assert "GOMP_SPINCOUNT" not in os.environ
+    assert {name: os.environ[name] for name in WAITING} == WAITING
+
+
+@pytest.mark.parametrize(("name", "value"), [("OMP_WAIT_POLICY", "PASSIVE"), ("GOMP_SPINCOUNT", "7")])
+def test_what_the_operator_chose_is_left_alone(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    for each in WAITING:
+        monkeypatch.delenv(each, raising=False)
+    monkeypatch.setenv(name, value)
+    let_idle_threads_sleep()
+    assert {each: os.environ[each] for each in WAITING if each in os.environ} == {name: value}
 
 
 @pytest.fixture
