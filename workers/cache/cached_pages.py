@@ -78,11 +78,7 @@ class CachedPages:
             self._index.add(self._digests[page], self.tables.full.pages[page])
         if self._num_offered:
             self._checkpoint(self._num_offered)
-        self.tables.release()
-        for digest in self._checkpoints:
-            self._pool.touch(self._index.tail_of(digest))
-        self._num_offered = 0
-        self._checkpoints.clear()
+        self._let_go()
 
     def discard(self) -> None:
         """Let go of every page, and see to it that nobody finds what is in them."""
@@ -90,7 +86,13 @@ class CachedPages:
             self._index.drop(page)
         for page in self.tables.sliding.pages:
             self._index.drop(page)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """As new; the tails that are still found are as young as the pages that they belong to."""
         self.tables.release()
+        for digest in self._checkpoints:
+            self._pool.touch(self._index.tail_of(digest))
         self._num_offered = 0
         self._checkpoints.clear()
 

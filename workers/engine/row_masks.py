@@ -13,7 +13,7 @@ from torch import Tensor
 from protos.errors import ExpertMeshError, InvalidGrammarError
 from workers.engine.step_work import TokenRules
 from workers.grammar.mask_tensor import unpack_masks
-from workers.grammar.masks import MaskFiller, MaskRequest, PendingMasks
+from workers.grammar.masks import FilledMasks, MaskFiller, MaskRequest, PendingMasks
 
 _NUM_THREADS = 2
 """For masks, beside the forward pass. Never measured on more than two cores."""
@@ -85,7 +85,9 @@ class PendingRowMasks:
         rows = tuple(each.row + index for each in self._ruled for index in range(each.num_rows))
         masks = torch.ones(len(rows), self._vocab_size, dtype=torch.bool, device=device)
         failures: dict[int, ExpertMeshError] = {}
-        grammars = _GrammarMasks(self._pending, self._vocab_size, device)
+        grammars = None
+        if self._pending is not None:
+            grammars = _GrammarMasks(self._pending.wait(), self._vocab_size, device)
         start = 0
         for each in self._ruled:
             mask = masks[start : start + each.num_rows]  # [1 + drafts, vocab]
@@ -93,7 +95,7 @@ class PendingRowMasks:
             if each.is_forced:
                 mask.fill_(False)
                 mask[:, each.rules.forced] = True
-            elif each.rules.grammar is not None:
+            elif grammars is not None and each.rules.grammar is not None:
                 failure = grammars.next_into(mask)
                 if failure is not None:
                     failures |= dict.fromkeys(range(each.row, each.row + each.num_rows), failure)
@@ -102,12 +104,9 @@ class PendingRowMasks:
 
 
 class _GrammarMasks:
-    """What the grammars of a step allow, one after the other, when it is there."""
+    """What the grammars of a step allow, one after the other."""
 
-    def __init__(self, pending: PendingMasks | None, vocab_size: int, device: torch.device) -> None:
-        if pending is None:
-            return
-        filled = pending.wait()
+    def __init__(self, filled: FilledMasks, vocab_size: int, device: torch.device) -> None:
         self._failures = filled.failures
         self._masks = unpack_masks(filled.words, filled.num_rows, vocab_size, device)  # [rows, vocab]
         self._num_grammars = self._num_rows = 0
