@@ -50,8 +50,8 @@ clean: ## Remove all that these commands made, the virtual environment too
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # These extras hold others, as pyproject.toml has it; what is there need not be installed again.
-test_holds := single bench
-check_holds := test single bench
+test_holds := single cluster bench
+check_holds := test single cluster bench
 
 # An interrupted installation leaves no stamp, so the next call finishes it.
 $(VENV)/%.installed: pyproject.toml constraints.txt $(VENV)/pip.pinned

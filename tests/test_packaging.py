@@ -20,7 +20,6 @@ PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 EXTRAS = tuple(PYPROJECT["project"]["optional-dependencies"])
 
 NOT_ALWAYS_INSTALLED = {
-    "cluster": "no test needs ray yet",
     "check": "make check installs it",
 }
 WEB_FRAMEWORKS = {"aiohttp", "bottle", "django", "falcon", "fastapi", "flask", "granian", "gunicorn"}
