@@ -41,6 +41,7 @@ class ExpertWorkerSettings:
     hidden_size: int
     dtype: torch.dtype  # of the arithmetic; rows that travel exactly come in it
     device: str = "cpu"
+    capacity_bytes: int | None = None  # that experts may take
     credits: int = 4
     max_frame_bytes: int = 64 << 20
 
