@@ -9,7 +9,6 @@ from enum import IntEnum
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from protos.errors import MalformedFrameError
@@ -67,17 +66,13 @@ def unpack_rows(
     return _matrix(sections[0], num_rows, hidden * exact.itemsize).view(exact).to(dtype)
 
 
-def unpack_into(
-    target: Tensor, places: NDArray[np.int64], sections: Sequence[memoryview], row_format: RowFormat
-) -> None:
-    """target: [places, hidden] on the CPU; places: [rows], where each row of the sections goes."""
+def exact_rows(
+    sections: Sequence[memoryview], row_format: RowFormat, num_rows: int, hidden: int, dtype: torch.dtype
+) -> memoryview:
+    """The bytes of [rows, hidden] in `dtype`: those that came, where they came as they are."""
     if row_format is RowFormat.MXFP8:
-        target[torch.from_numpy(places)] = unpack_rows(
-            sections, row_format, len(places), target.shape[1], target.dtype
-        )
-        return
-    target_bytes = target.view(torch.uint8).numpy()  # [places, width]
-    target_bytes[places] = np.frombuffer(sections[0], dtype=np.uint8).reshape(len(places), -1)
+        return _bytes_of(unpack_rows(sections, row_format, num_rows, hidden, dtype))
+    return sections[0]
 
 
 def num_sections(row_format: RowFormat) -> int:
