@@ -94,7 +94,7 @@ def _num_pages(model: LocalModel, layout: CacheLayout, options: LocalEngineOptio
         config,
         layout,
         free_bytes=free_bytes(device) if given is None else given + step.num_bytes(config),
-        bytes_per_page=bytes_of_page(config, settings.page_size, model.dtype),
+        bytes_per_page=bytes_of_page(config, settings.page_size, model.dtype, model.forward_pass.layers),
         step=step,
         max_running=settings.max_running,
         share=share_of(device) if given is None else 1.0,
