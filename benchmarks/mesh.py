@@ -96,7 +96,7 @@ def simulated(mesh: SimulatedMesh, quick: bool) -> list[Row]:
     times = step_times(mesh, num_steps=5 if quick else 20)
     return [
         compared(
-            f"{mesh.num_attention} attention, {mesh.num_experts} expert workers, {mesh.num_tokens} tokens each",
+            f"{mesh.num_attention} attention, {mesh.num_experts} expert workers, {mesh.num_tokens} tokens",
             "ms a step",
             times.achieved_s * 1e3,
             peer_name="accelerators alone",

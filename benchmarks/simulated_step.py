@@ -56,7 +56,7 @@ def routing_of(mesh: SimulatedMesh, attention: int, step: int, layer: int) -> Ro
 
 
 def ideal_seconds(mesh: SimulatedMesh, step: int) -> float:
-    """Per layer the slowest way through one attention worker, or the busiest expert worker, if that is longer."""
+    """Of each layer the slowest way through it, or the busiest expert worker, if that takes longer."""
     total = 0.0
     for layer in range(NUM_LAYERS):
         seconds = np.zeros((mesh.num_attention, mesh.num_experts))
