@@ -26,6 +26,16 @@ It is not a wire format and imports nothing: the codes are the numbers that gRPC
     │   ├── DamagedModelError          a file is missing, or is not what the hub published
     │   └── DiskSpaceError             the model does not fit on the disk
     ├── CapacityError              RESOURCE_EXHAUSTED  429  retry when load has gone down
+    ├── FrameError                 FAILED_PRECONDITION 500  the operator runs one release on every worker
+    │   ├── MalformedFrameError        it says what cannot be
+    │   ├── TruncatedFrameError        it ends too early
+    │   ├── OversizedFrameError        it is longer than the receiver takes
+    │   ├── FrameVersionError          sender and receiver are of different releases
+    │   ├── FrameChecksumError         its bytes are not those that were sent
+    │   ├── StaleEpochError            it was planned by a placement that is gone; the router plans it again
+    │   └── ExpertNotHereError         it asks a worker for an expert of another; the router plans it again
+    ├── WorkerMismatchError        FAILED_PRECONDITION 500  the operator makes all workers alike
+    ├── ExpertsUnreachableError    UNAVAILABLE         503  retry on another worker
     ├── RequestCancelledError      CANCELLED           499  nobody: the caller asked for it
     ├── DeadlineExpiredError       DEADLINE_EXCEEDED   504  retry with more time, or when load has gone down
     └── EngineStoppedError         UNAVAILABLE         503  retry on another worker
@@ -191,6 +201,55 @@ class CapacityError(ExpertMeshError):
 
     grpc_code = GrpcCode.RESOURCE_EXHAUSTED
     http_status = 429
+    retryable = True
+    recovered_by = RecoveredBy.SYSTEM
+
+
+class FrameError(ExpertMeshError):
+    """A data frame is not what two workers have agreed on; it is refused, and the worker goes on."""
+
+    grpc_code = GrpcCode.FAILED_PRECONDITION
+
+
+class MalformedFrameError(FrameError):
+    """The frame says something that cannot be: a field, a length, an index."""
+
+
+class TruncatedFrameError(FrameError):
+    """The frame ends before it should."""
+
+
+class OversizedFrameError(FrameError):
+    """The frame is longer than the receiver takes."""
+
+
+class FrameVersionError(FrameError):
+    """The frame is of another version of the wire."""
+
+
+class FrameChecksumError(FrameError):
+    """The bytes that came are not those that were sent."""
+
+
+class StaleEpochError(FrameError):
+    """The frame was planned by a placement that is gone."""
+
+
+class ExpertNotHereError(FrameError):
+    """The frame asks for an expert that this worker does not host."""
+
+
+class WorkerMismatchError(ExpertMeshError):
+    """Two workers would not compute the same: another model, or another arithmetic."""
+
+    grpc_code = GrpcCode.FAILED_PRECONDITION
+
+
+class ExpertsUnreachableError(ExpertMeshError):
+    """No worker that hosts an expert has answered in time."""
+
+    grpc_code = GrpcCode.UNAVAILABLE
+    http_status = 503
     retryable = True
     recovered_by = RecoveredBy.SYSTEM
 
