@@ -75,6 +75,10 @@ class EngineCore:
         return self._scheduler.num_waiting
 
     @property
+    def num_running(self) -> int:
+        return len(self._scheduler.running)
+
+    @property
     def sequences(self) -> Collection[Sequence]:
         """All that have not left."""
         return self._owners.keys()
