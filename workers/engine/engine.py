@@ -43,9 +43,9 @@ class Engine:
 
     @property
     def load(self) -> EngineLoad:
-        with self._changed:
-            num_waiting, state = self._num_waiting + self._num_incoming, self._state
         core = self._core
+        with self._changed:
+            num_waiting, state = core.num_waiting + self._num_incoming, self._state
         return EngineLoad(core.num_running, num_waiting, core.pool.num_free, core.pool.num_pages, state)
 
     @property
