@@ -39,7 +39,8 @@ It is not a wire format and imports nothing: the codes are the numbers that gRPC
     ├── StageLostError             UNAVAILABLE         503  retry on another worker
     ├── RequestCancelledError      CANCELLED           499  nobody: the caller asked for it
     ├── DeadlineExpiredError       DEADLINE_EXCEEDED   504  retry with more time, or when load has gone down
-    └── EngineStoppedError         UNAVAILABLE         503  retry on another worker
+    ├── EngineStoppedError         UNAVAILABLE         503  retry on another worker
+    └── AttentionUnreachableError  UNAVAILABLE         503  retry when an attention worker is back
 """
 
 from enum import IntEnum, StrEnum
@@ -73,6 +74,8 @@ class ExpertMeshError(Exception):
     http_status: ClassVar[int] = 500
     retryable: ClassVar[bool] = False
     recovered_by: ClassVar[RecoveredBy] = RecoveredBy.OPERATOR
+    retry_after_s: float | None = None
+    """A hint, of an error that is retryable."""
 
 
 class InvalidRequestError(ExpertMeshError):
@@ -86,11 +89,15 @@ class InvalidRequestError(ExpertMeshError):
 class NoTokenLeftError(InvalidRequestError):
     """The mask allows no token. Without `rows` the step may be sampled again."""
 
+    rows: tuple[int, ...] = ()  # none where it came from another process, with its message
+
     def __init__(self, rows: tuple[int, ...]) -> None:
         super().__init__(rows)
         self.rows = rows
 
     def __str__(self) -> str:
+        if not self.rows:
+            return super().__str__()
         return (
             f"the mask of rows {list(self.rows)} allows no token that the model can give; at least one must "
             f"be left, so change the grammar that made the mask"
@@ -104,11 +111,15 @@ class InvalidGrammarError(InvalidRequestError):
 class BrokenLogitsError(ExpertMeshError):
     """The model gave NaN, +inf or nothing above −inf. Without `rows` the step may be sampled again."""
 
+    rows: tuple[int, ...] = ()  # none where it came from another process, with its message
+
     def __init__(self, rows: tuple[int, ...]) -> None:
         super().__init__(rows)
         self.rows = rows
 
     def __str__(self) -> str:
+        if not self.rows:
+            return super().__str__()
         return (
             f"the logits of rows {list(self.rows)} hold NaN or +inf, or nothing above -inf, so no token was "
             f"sampled; look for a damaged checkpoint or an overflow in the forward pass"
@@ -283,6 +294,15 @@ class DeadlineExpiredError(ExpertMeshError):
 
 class EngineStoppedError(ExpertMeshError):
     """The engine was stopped, or broke; another one can do the request."""
+
+    grpc_code = GrpcCode.UNAVAILABLE
+    http_status = 503
+    retryable = True
+    recovered_by = RecoveredBy.SYSTEM
+
+
+class AttentionUnreachableError(ExpertMeshError):
+    """No attention worker can be reached, or the one that had a request is lost."""
 
     grpc_code = GrpcCode.UNAVAILABLE
     http_status = 503

@@ -35,12 +35,19 @@ class TlsFiles:
 
 def open_channel(address: str, max_bytes: int, tls: TlsFiles | None = None) -> grpc.Channel:
     """Nothing is connected before the first call."""
-    options = (*_message_options(max_bytes), *_CLIENT_OPTIONS)
+    options = client_options(max_bytes)
     if tls is None:
         return grpc.insecure_channel(address, options=options)
+    return grpc.secure_channel(address, client_credentials(tls), options=options)
+
+
+def client_options(max_bytes: int) -> Sequence[tuple[str, int]]:
+    return (*_message_options(max_bytes), *_CLIENT_OPTIONS)
+
+
+def client_credentials(tls: TlsFiles) -> grpc.ChannelCredentials:
     authority, certificate, key = tls.read()
-    credentials = grpc.ssl_channel_credentials(authority, key, certificate)
-    return grpc.secure_channel(address, credentials, options=options)
+    return grpc.ssl_channel_credentials(authority, key, certificate)
 
 
 def make_server(num_threads: int, max_bytes: int) -> grpc.Server:

@@ -1,1 +1,1 @@
-"""Attention workers on the network, and the stages that run their later layers."""
+"""The attention worker: an engine on the network, what it says to gateways, and the stages behind it."""

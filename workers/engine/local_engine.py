@@ -24,8 +24,9 @@ from workers.cache.cached_pages import CacheLayout
 from workers.cache.sizing import StepSize, bytes_of_page, free_bytes, num_pages_for, share_of
 from workers.engine.admission import Admission, context_limit
 from workers.engine.core import EngineCore
+from workers.engine.door import Deliver
 from workers.engine.drafting import LookupDrafter
-from workers.engine.engine import Deliver, Engine
+from workers.engine.engine import Engine
 from workers.engine.local_step_model import ForwardPass, LocalStepModel
 from workers.engine.settings import EngineSettings
 
