@@ -155,8 +155,8 @@ def test_a_stream_that_is_gone_cancels_its_requests_and_no_others(
 
 
 def test_a_gateway_that_does_not_read_is_cut_off() -> None:
-    """Its stream is ended, its requests are cancelled; the others notice nothing."""
-    worker = PaperWorker(max_reports=30, max_waiting=500)
+    """Its stream is ended, its requests are cancelled; the others notice nothing: 32 reports are for one."""
+    worker = PaperWorker(max_reports=100, max_waiting=500)
     lazy, eager = RawStream(worker.server.address), RawStream(worker.server.address)
     prompt = [1] * 300
     for number in range(200):  # their echoes fill what the connection takes, and then the queue
