@@ -26,6 +26,12 @@ def deterministic_row_tile(config: ModelConfig, weights: ModelWeights, dtype: to
     )
 
 
+def row_tile_holds(row_tile: int, config: ModelConfig, weights: ModelWeights, dtype: torch.dtype) -> bool:
+    """Whether this process may use the tile that another one has found."""
+    matrices = list(_one_of_each_shape(_matrices(config, weights, dtype)))
+    return _holds(row_tile, matrices, config, attention=bool(weights.attention))
+
+
 def expert_row_tile(config: ModelConfig, dtype: torch.dtype, device: torch.device | str) -> int:
     """The same for a process that has nothing but experts, and need not have them yet."""
     matrices = list(_one_of_each_shape(_expert_stand_ins(config, dtype, device)))
@@ -41,14 +47,13 @@ def _holds(row_tile: int, matrices: Sequence[Tensor], config: ModelConfig, *, at
 
 
 def _matrices(config: ModelConfig, weights: ModelWeights, dtype: torch.dtype) -> Iterator[Tensor]:
-    """Dense weights as they are; for the packed ones, a stand-in of their shape."""
+    """Dense weights as they are; for the packed ones a stand-in of their shape, wherever they may be: so a
+    process comes to the same tile whether it has experts or asks others for them."""
     for layer in weights.attention.values():
         yield from (layer.qkv.weight, layer.output.weight, layer.gate.weight)
     if weights.unembedding is not None:
         yield weights.unembedding.projection
-    if weights.experts:
-        device = next(iter(weights.experts.values())).gate_up.bias.device
-        yield from _expert_stand_ins(config, dtype, device)
+    yield from _expert_stand_ins(config, dtype, weights.device)
 
 
 def _expert_stand_ins(

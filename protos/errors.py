@@ -36,6 +36,7 @@ It is not a wire format and imports nothing: the codes are the numbers that gRPC
     │   └── ExpertNotHereError         it asks a worker for an expert of another; the router plans it again
     ├── WorkerMismatchError        FAILED_PRECONDITION 500  the operator makes all workers alike
     ├── ExpertsUnreachableError    UNAVAILABLE         503  retry on another worker
+    ├── StageLostError             UNAVAILABLE         503  retry on another worker
     ├── RequestCancelledError      CANCELLED           499  nobody: the caller asked for it
     ├── DeadlineExpiredError       DEADLINE_EXCEEDED   504  retry with more time, or when load has gone down
     ├── EngineStoppedError         UNAVAILABLE         503  retry on another worker
@@ -258,6 +259,15 @@ class WorkerMismatchError(ExpertMeshError):
 
 class ExpertsUnreachableError(ExpertMeshError):
     """No worker that hosts an expert has answered in time."""
+
+    grpc_code = GrpcCode.UNAVAILABLE
+    http_status = 503
+    retryable = True
+    recovered_by = RecoveredBy.SYSTEM
+
+
+class StageLostError(ExpertMeshError):
+    """A stage has gone, and with it the keys and values of every sequence that ran through it."""
 
     grpc_code = GrpcCode.UNAVAILABLE
     http_status = 503

@@ -23,7 +23,7 @@ from protos.errors import (
     WorkerMismatchError,
 )
 from router.frame import FieldReader, Frame, FrameKind, encode
-from router.rows import RowFormat, num_sections
+from router.rows import RowFormat, num_sections, row_format_of
 
 
 class CombineMode(IntEnum):
@@ -66,7 +66,7 @@ class Dispatch(NamedTuple):
     def of(cls, frame: Frame) -> "Dispatch":
         read = FieldReader(frame)
         source, number, layer, epoch = read.text(), read.natural(), read.natural(), read.natural()
-        row_format, combine = _row_format(read), read.natural()
+        row_format, combine = row_format_of(read), read.natural()
         num_rows = read.natural()
         read.end()
         if combine not in _COMBINE_MODES:
@@ -114,7 +114,7 @@ class Reply(NamedTuple):
     @classmethod
     def of(cls, frame: Frame) -> "Reply":
         read = FieldReader(frame)
-        number, compute_us, row_format = read.natural(), read.natural(), _row_format(read)
+        number, compute_us, row_format = read.natural(), read.natural(), row_format_of(read)
         read.end()
         if len(frame.sections) != num_sections(row_format):
             raise MalformedFrameError(f"a reply has {len(frame.sections)} sections")
@@ -201,12 +201,5 @@ class Hello(NamedTuple):
         return cls(*texts, *numbers)
 
 
-def _row_format(read: FieldReader) -> RowFormat:
-    number = read.natural()
-    if number not in _ROW_FORMATS:
-        raise MalformedFrameError(f"row format {number} does not exist")
-    return RowFormat(number)
-
-
-_ROW_FORMATS, _COMBINE_MODES = frozenset(RowFormat), frozenset(CombineMode)
+_COMBINE_MODES = frozenset(CombineMode)
 _REASONS = frozenset(RefusalReason)

@@ -31,17 +31,23 @@ class Share(NamedTuple):
 
 def plan_dispatch(expert_ids: Integers, expert_to_worker: Integers) -> list[Share]:
     """expert_ids: [tokens, top_k], expert_to_worker: [experts] -> shares in the order of their workers."""
-    top_k = expert_ids.shape[1]
+    num_tokens, top_k = expert_ids.shape
     experts = expert_ids.ravel()  # [tokens * top_k]
-    return share_out(np.arange(len(experts)), experts, expert_to_worker, top_k)
+    slots = np.arange(len(experts))
+    workers = expert_to_worker[experts]  # [tokens * top_k]
+    first = int(workers[0])
+    if (workers == first).all():  # every row travels, to one worker
+        return [Share(first, np.arange(num_tokens), slots // top_k, experts, slots)]
+    return _cut_by_worker(slots, experts, workers, top_k)
 
 
 def share_out(slots: Integers, experts: Integers, expert_to_worker: Integers, top_k: int) -> list[Share]:
     """The same for some (token, slot) places alone, in rising order; experts: [slots]."""
-    workers = expert_to_worker[experts]  # [slots]
-    first = int(workers[0])
-    if (workers == first).all():
-        return [_share(first, slots, experts, top_k)]
+    return _cut_by_worker(slots, experts, expert_to_worker[experts], top_k)
+
+
+def _cut_by_worker(slots: Integers, experts: Integers, workers: Integers, top_k: int) -> list[Share]:
+    """experts, workers: [slots]"""
     shares = []
     for worker in np.unique(workers).tolist():
         chosen = np.flatnonzero(workers == worker)

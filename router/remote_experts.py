@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from kernels.combine import combine
+from kernels.combine import RowPiece, combine_pieces
 from kernels.group import Assignments
 from kernels.route import Routing
 from protos.errors import MalformedFrameError
@@ -23,7 +23,7 @@ from router.dispatch_frames import CombineMode, Dispatch, Reply
 from router.dispatch_plan import Integers, Share
 from router.errand import Finished
 from router.exchange import Carrier, Exchange
-from router.rows import RowFormat, exact_format, num_bytes, pack_rows, unpack_into, unpack_rows
+from router.rows import RowFormat, exact_format, exact_rows, num_bytes, pack_rows, unpack_rows
 
 _BYTES_OF_ASSIGNMENT = 12
 _BYTES_OF_HEADER = 4096
@@ -141,10 +141,15 @@ class _Freight:
 
 
 def _sum_exactly(finished: Sequence[Finished], x: Tensor, top_k: int) -> Tensor:
-    rows = torch.empty(len(x) * top_k, x.shape[1], dtype=x.dtype)  # [tokens * top_k, hidden]
-    for share, reply in finished:
-        unpack_into(rows, share.slots, reply.row_sections, reply.row_format)
-    return combine(rows.view(len(x), top_k, -1).to(x.device))
+    hidden = x.shape[1]
+    pieces = [
+        RowPiece(
+            share.slots,
+            exact_rows(reply.row_sections, reply.row_format, share.num_assignments, hidden, x.dtype),
+        )
+        for share, reply in finished
+    ]
+    return combine_pieces(pieces, (len(x), top_k, hidden), x.dtype).to(x.device)
 
 
 def _sum_partial_sums(finished: Sequence[Finished], x: Tensor) -> Tensor:

@@ -9,10 +9,10 @@ from enum import IntEnum
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from protos.errors import MalformedFrameError
+from router.frame import FieldReader
 
 BLOCK = 32
 _LARGEST = 448.0  # of E4M3
@@ -29,7 +29,16 @@ class RowFormat(IntEnum):
 
 
 _FORMAT_TO_DTYPE = {RowFormat.FLOAT32: torch.float32, RowFormat.BFLOAT16: torch.bfloat16}
+_ROW_FORMATS = frozenset(RowFormat)
 _DTYPE_TO_FORMAT = {dtype: row_format for row_format, dtype in _FORMAT_TO_DTYPE.items()}
+
+
+def row_format_of(read: FieldReader) -> RowFormat:
+    """The next field of a frame."""
+    number = read.natural()
+    if number not in _ROW_FORMATS:
+        raise MalformedFrameError(f"row format {number} does not exist")
+    return RowFormat(number)
 
 
 def exact_format(dtype: torch.dtype) -> RowFormat:
@@ -67,17 +76,13 @@ def unpack_rows(
     return _matrix(sections[0], num_rows, hidden * exact.itemsize).view(exact).to(dtype)
 
 
-def unpack_into(
-    target: Tensor, places: NDArray[np.int64], sections: Sequence[memoryview], row_format: RowFormat
-) -> None:
-    """target: [places, hidden] on the CPU; places: [rows], where each row of the sections goes."""
+def exact_rows(
+    sections: Sequence[memoryview], row_format: RowFormat, num_rows: int, hidden: int, dtype: torch.dtype
+) -> memoryview:
+    """The bytes of [rows, hidden] in `dtype`: those that came, where they came as they are."""
     if row_format is RowFormat.MXFP8:
-        target[torch.from_numpy(places)] = unpack_rows(
-            sections, row_format, len(places), target.shape[1], target.dtype
-        )
-        return
-    target_bytes = target.view(torch.uint8).numpy()  # [places, width]
-    target_bytes[places] = np.frombuffer(sections[0], dtype=np.uint8).reshape(len(places), -1)
+        return _bytes_of(unpack_rows(sections, row_format, num_rows, hidden, dtype))
+    return sections[0]
 
 
 def num_sections(row_format: RowFormat) -> int:

@@ -1,1 +1,1 @@
-"""The attention worker: an engine on the network, and the messages that its clients speak with it."""
+"""The attention worker: an engine on the network, what it says to gateways, and the stages behind it."""

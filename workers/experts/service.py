@@ -6,14 +6,13 @@ Not here: computing (`expert_worker`). Used by whatever gives the worker a proce
 from collections.abc import Iterable
 
 import grpc
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
 
 from protos.errors import ExpertMeshError
 from protos.gen.v1 import expert_pb2, expert_pb2_grpc
-from router.channel import TlsFiles, listen, make_server
+from router.channel import TlsFiles
 from router.frame_service import add_frame_service
 from router.placement import LayerToExperts
+from router.worker_server import WorkerServer
 from workers.experts.expert_worker import ExpertWorker
 
 SERVICE = "expertmesh.expert.v1.ExpertService"
@@ -21,28 +20,14 @@ _NUM_THREADS = 32
 """Each attention worker's stream takes one; each call of the controller takes one while it lasts."""
 
 
-class ExpertServer:
+class ExpertServer(WorkerServer):
     """`start`, then `address` is true until `stop`."""
 
     def __init__(self, worker: ExpertWorker, host: str, port: int = 0, tls: TlsFiles | None = None) -> None:
-        self._server = make_server(_NUM_THREADS, worker.settings.max_frame_bytes)
-        add_frame_service(self._server, worker)
-        expert_pb2_grpc.add_ExpertServiceServicer_to_server(_Servicer(worker), self._server)
-        checks = health.HealthServicer()
-        for name in ("", SERVICE):
-            checks.set(name, health_pb2.HealthCheckResponse.SERVING)
-        health_pb2_grpc.add_HealthServicer_to_server(checks, self._server)
-        reflection.enable_server_reflection(
-            (SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server
-        )
-        self.address = f"{host}:{listen(self._server, f'{host}:{port}', tls)}"
-
-    def start(self) -> None:
-        self._server.start()
-
-    def stop(self, grace_s: float = 0.0) -> None:
-        """Streams break; whoever sent a frame sends it elsewhere."""
-        self._server.stop(grace_s).wait()
+        super().__init__(SERVICE, _NUM_THREADS, worker.settings.max_frame_bytes)
+        add_frame_service(self.server, worker)
+        expert_pb2_grpc.add_ExpertServiceServicer_to_server(_Servicer(worker), self.server)
+        self.listen(host, port, tls)
 
 
 class _Servicer(expert_pb2_grpc.ExpertServiceServicer):
