@@ -26,7 +26,8 @@ from workers.engine.request import GenerationRequest
 
 logger = logging.getLogger(__name__)
 
-Commands = asyncio.Queue[pb.AttachRequest]
+Commands = asyncio.Queue[pb.AttachRequest | None]
+"""None is the last."""
 
 
 def _nothing() -> None:
@@ -78,7 +79,7 @@ class GrpcEngineLink:
                 await self._attaching
 
     async def submit(self, request: GenerationRequest) -> AsyncGenerator[Event, None]:
-        mailbox = self._post(request)
+        commands, mailbox = self._commands, self._post(request)
         try:
             await mailbox.accepted(self._settings.accept_s)
             while True:
@@ -88,6 +89,8 @@ class GrpcEngineLink:
                     return
         finally:
             self._forget(mailbox)
+            if not mailbox.has_ended:
+                commands.put_nowait(pb.AttachRequest(cancel=pb.Cancel(request_id=mailbox.wire_id)))
 
     def _post(self, request: GenerationRequest) -> Mailbox:
         if self._load is None:
@@ -101,16 +104,13 @@ class GrpcEngineLink:
                 f"the request has {message.ByteSize()} bytes, and at most {MAX_MESSAGE_BYTES} can be sent to "
                 f"an attention worker; shorten it"
             )
-        mailbox = Mailbox(wire_id, request.request_id, self.address, self._commands)
-        self._mailboxes[wire_id] = mailbox
+        mailbox = self._mailboxes[wire_id] = Mailbox(wire_id, request.request_id, self.address)
         self._is_idle.clear()
         self._commands.put_nowait(pb.AttachRequest(submit=pb.Submit(request=message)))
         return mailbox
 
     def _forget(self, mailbox: Mailbox) -> None:
         self._mailboxes.pop(mailbox.wire_id, None)
-        if not mailbox.has_ended:
-            mailbox.commands.put_nowait(pb.AttachRequest(cancel=pb.Cancel(request_id=mailbox.wire_id)))
         if not self._mailboxes:
             self._is_idle.set()
 
@@ -134,8 +134,8 @@ class GrpcEngineLink:
 
     async def _attach(self, stub: attention_pb2_grpc.AttentionServiceStub) -> str:
         """Listen until the stream breaks; -> why it did."""
-        self._commands = Commands()
-        call = stub.Attach(_each(self._commands))
+        commands = self._commands = Commands()
+        call = stub.Attach(_each(commands))
         try:
             while True:
                 async with asyncio.timeout(self._settings.silence_s):
@@ -152,6 +152,7 @@ class GrpcEngineLink:
             return f"it says what cannot be: {error}"
         finally:
             call.cancel()
+            commands.put_nowait(None)  # gRPC leaves its task waiting for more when a call breaks by itself
 
     def _hear(self, message: pb.AttachResponse) -> None:
         match message.WhichOneof("report"):
@@ -186,5 +187,5 @@ class GrpcEngineLink:
 
 
 async def _each(commands: Commands) -> AsyncIterator[pb.AttachRequest]:
-    while True:
-        yield await commands.get()
+    while (command := await commands.get()) is not None:
+        yield command

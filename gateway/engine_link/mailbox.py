@@ -6,20 +6,15 @@ Bounded by what the request may be told at all: a slow reader does not hold up t
 import asyncio
 
 from protos.errors import AttentionUnreachableError, ExpertMeshError
-from protos.gen.v1 import attention_pb2 as pb
 from workers.engine.events import Event, RequestEnded
 
 
 class Mailbox:
     """Filled by the link's stream, emptied by whoever submitted the request."""
 
-    def __init__(
-        self, wire_id: str, request_id: str, address: str, commands: asyncio.Queue[pb.AttachRequest]
-    ) -> None:
-        """`commands` are of the stream on which the request was submitted."""
+    def __init__(self, wire_id: str, request_id: str, address: str) -> None:
         self.wire_id = wire_id
         self.request_id = request_id
-        self.commands = commands
         self.has_ended = False  # at the worker: there is nothing to cancel
         self._address = address
         self._accepted = asyncio.Event()

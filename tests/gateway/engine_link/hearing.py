@@ -54,6 +54,11 @@ async def listen(link: EngineLink, request: GenerationRequest, heard: Heard | No
     return heard
 
 
+async def nothing_is_left() -> None:
+    """Whatever was started in this event loop has ended."""
+    await until(lambda: asyncio.all_tasks() == {asyncio.current_task()})
+
+
 async def until(condition: object, patience_s: float = 30.0) -> None:
     """Wait for a condition with a deadline."""
     assert callable(condition)

@@ -17,7 +17,7 @@ from protos.errors import (
     DeadlineExpiredError,
     InvalidRequestError,
 )
-from tests.gateway.engine_link.hearing import Heard, listen, until
+from tests.gateway.engine_link.hearing import Heard, listen, nothing_is_left, until
 from tests.workers.attention.paper_worker import PaperWorker
 from workers.engine.load import ServingState
 from workers.engine.request import GenerationRequest
@@ -68,6 +68,7 @@ class Mesh:
         await until(lambda: all(each.load is not None for each in self.links.values()))
         yield link
         await link.aclose()
+        await nothing_is_left()
 
 
 def request(name: str = "one", **wishes: object) -> GenerationRequest:

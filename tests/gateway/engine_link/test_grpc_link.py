@@ -16,7 +16,7 @@ from protos.errors import (
     EngineStoppedError,
     InvalidRequestError,
 )
-from tests.gateway.engine_link.hearing import listen, until
+from tests.gateway.engine_link.hearing import listen, nothing_is_left, until
 from tests.workers.attention.paper_worker import PaperWorker
 from workers.engine.request import GenerationRequest
 
@@ -88,6 +88,7 @@ async def cancelling_the_task_cancels(worker: PaperWorker) -> None:
 
 
 async def closing_the_link_ends_its_requests_on_both_sides(worker: PaperWorker) -> None:
+    worker.step_s = 0.02
     async with linked(worker) as link:
         task = asyncio.create_task(listen(link, request(max_tokens=None)))
         await until(lambda: worker.engine.num_requests == 1)
@@ -127,6 +128,11 @@ async def load_is_what_the_worker_says(worker: PaperWorker) -> None:
         await until(lambda: link.load is not None and link.load.num_running == 0)
 
 
+async def leaves_nothing(case: Coroutine[None, None, None]) -> None:
+    await case
+    await nothing_is_left()
+
+
 Case = Callable[[PaperWorker], Coroutine[None, None, None]]
 
 
@@ -148,7 +154,7 @@ Case = Callable[[PaperWorker], Coroutine[None, None, None]]
 def test_grpc_link(case: Case) -> None:
     worker = PaperWorker()
     try:
-        asyncio.run(case(worker))
+        asyncio.run(leaves_nothing(case(worker)))
     finally:
         worker.shut_down()
 

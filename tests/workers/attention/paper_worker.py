@@ -36,6 +36,7 @@ class PaperWorker:
         self.may_step = threading.Event()
         self.may_step.set()
         self.steps_left: int | None = None  # before it waits again
+        self.step_s = 0.0  # how long a step takes at least
         self.fail_with: Exception | None = None
         self.paper.core._model = self
         self.switchboard = Switchboard(max_reports)
@@ -67,6 +68,7 @@ class PaperWorker:
             if self.steps_left < 0:
                 self.may_step.clear()
         assert self.may_step.wait(PATIENCE_S)
+        time.sleep(self.step_s)
         if self.fail_with is not None:
             raise self.fail_with
         return self.paper.model.run(works)
