@@ -111,6 +111,7 @@ def run_without_tensors(code: str) -> subprocess.CompletedProcess[str]:
         pytest.param(IMPORT_ALL.format(package="model.tokenizer"), id="model.tokenizer"),
         pytest.param("import workers.grammar.compiler, workers.grammar.masks", id="grammars but for tensors"),
         pytest.param(IMPORT_ALL.format(package="protos"), id="protos"),
+        pytest.param("import workers.attention.server", id="the attention service, but for an engine"),
     ],
 )
 def test_it_runs_where_no_tensor_library_is_installed(code: str) -> None:

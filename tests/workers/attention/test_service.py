@@ -15,6 +15,9 @@ from workers.attention.server import SERVICE
 from workers.engine.load import ServingState
 from workers.engine.request import GenerationRequest
 
+SLOW_S = 0.02
+"""A step that takes this long: what is to be cancelled does not end by itself before."""
+
 GREEDY = SamplingParameters(temperature=0.0)
 
 
@@ -126,6 +129,7 @@ def test_one_stream_may_use_an_id_again_when_it_is_free(worker: PaperWorker, str
 
 
 def test_cancel_ends_a_request_and_frees_its_pages(worker: PaperWorker, stream: RawStream) -> None:
+    worker.step_s = SLOW_S
     stream.submit("long")
     wait_until(lambda: worker.num_free_pages < 200)
     stream.cancel("long")
@@ -140,6 +144,7 @@ def test_cancel_ends_a_request_and_frees_its_pages(worker: PaperWorker, stream: 
 def test_a_stream_that_is_gone_cancels_its_requests_and_no_others(
     worker: PaperWorker, stream: RawStream, how: str
 ) -> None:
+    worker.step_s = SLOW_S
     leaving = RawStream(worker.server.address)
     for number in range(3):
         leaving.submit(f"{number}")
@@ -155,8 +160,8 @@ def test_a_stream_that_is_gone_cancels_its_requests_and_no_others(
 
 
 def test_a_gateway_that_does_not_read_is_cut_off() -> None:
-    """Its stream is ended, its requests are cancelled; the others notice nothing."""
-    worker = PaperWorker(max_reports=30, max_waiting=500)
+    """Its stream is ended, its requests are cancelled; the others notice nothing: 32 reports are for one."""
+    worker = PaperWorker(max_reports=100, max_waiting=500)
     lazy, eager = RawStream(worker.server.address), RawStream(worker.server.address)
     prompt = [1] * 300
     for number in range(200):  # their echoes fill what the connection takes, and then the queue
