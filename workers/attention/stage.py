@@ -52,7 +52,7 @@ class Stage:
             weights = checkpoint.load(
                 selection, progress=progress, device=options.device, dtype=options.dtype
             )
-        model = fingerprint(checkpoint)
+        model = self.model = fingerprint(checkpoint)
         self._exchange = Exchange(options.exchange, model=model, tls=options.tls)
         settings = StageSettings(
             options.name, model, options.dtype, options.cache_bytes, options.exchange.max_frame_bytes
