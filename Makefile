@@ -5,7 +5,6 @@ VENV := .venv
 RUN := $(VENV)/bin/python -m
 INSTALL := $(RUN) pip install --quiet --disable-pip-version-check -c constraints.txt
 BENCHMARKS := load determinism kernels engine engine_soak
-PROTOS := $(wildcard protos/*/v1/*.proto)
 
 # Tests run in several processes, so PyTorch gets one thread in each.
 PYTEST := OMP_NUM_THREADS=1 $(RUN) pytest -n auto --maxprocesses 4
@@ -23,11 +22,13 @@ run: $(VENV)/single.installed ## Make a small random checkpoint and generate fro
 test: $(VENV)/test.installed ## Run the tests
 	@$(PYTEST)
 
-check: $(VENV)/check.installed ## Lint, format, types, floors, links in the docs: what CI checks
+check: $(VENV)/check.installed ## Lint, format, types, floors, protocol, links in the docs: what CI checks
 	$(RUN) ruff check
 	$(RUN) ruff format --check
 	$(RUN) mypy
 	$(VENV)/bin/lint-imports --no-logo
+	$(VENV)/bin/buf lint
+	$(VENV)/bin/buf breaking --against protos/baseline.binpb
 	$(RUN) tools.check_links
 
 format: $(VENV)/check.installed ## Mend what ruff can mend
@@ -38,9 +39,8 @@ bench: $(VENV)/bench.installed ## Run every benchmark in its quick form; results
 	@mkdir -p build
 	@set -e; for name in $(BENCHMARKS); do $(RUN) benchmarks.$$name --quick --json build/$$name.json; done
 
-protos: ## Generate protos/gen from the .proto files
-	@if [ -z "$(PROTOS)" ]; then echo "no .proto files yet"; else \
-	  echo "$(PROTOS): there is no rule that generates their code yet" >&2; exit 1; fi
+protos: $(VENV)/check.installed ## Generate protos/gen from the .proto files
+	@$(RUN) tools.protos
 
 constraints: $(VENV)/pip.pinned ## Resolve every version anew into constraints.txt
 	@$(RUN) tools.pin

@@ -35,13 +35,18 @@ class GptOss:
         self._weights = weights
         self._experts = experts
         self._row_tile = row_tile
-        self._rotary = _rotary_table_of(config).to(_device_of(weights))
+        self._rotary = _rotary_table_of(config).to(weights.device)
 
     @torch.inference_mode()
     def forward(self, batch: StepBatch, cache: KvCache) -> Tensor:
         """-> logits of the tokens that want them, [outputs, vocab] float32."""
-        hidden = self.run_layers(self.embed(batch), sorted(self._weights.attention), batch, cache)
+        hidden = self.run_layers(self.embed(batch), self.layers, batch, cache)
         return self.unembed(hidden[batch.logit_rows])
+
+    @property
+    def layers(self) -> Sequence[int]:
+        """Those whose attention is here, in order."""
+        return sorted(self._weights.attention)
 
     def embed(self, batch: StepBatch) -> Tensor:
         """-> [tokens, hidden]"""
@@ -91,10 +96,6 @@ class GptOss:
         normed = rmsnorm(hidden, weights.moe_norm, self.config.rms_norm_eps)
         gate_logits = linear(normed, weights.gate.weight, weights.gate.bias, self._row_tile)
         return self._experts(layer, normed, route(gate_logits, self.config.experts_per_token))
-
-
-def _device_of(weights: ModelWeights) -> torch.device:
-    return next(iter(weights.attention.values())).sinks.device
 
 
 def _rotary_table_of(config: ModelConfig) -> RotaryTable:

@@ -1,4 +1,4 @@
-"""A whole model in this process: forward pass and experts together, in either mode of arithmetic."""
+"""A model in this process, in either mode of arithmetic; its experts are here, or elsewhere."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from kernels.cpu.library import CpuKernelsUnavailableError, load_cpu_kernels
 from kernels.cpu.settings import DEFAULT_SETTINGS, CpuKernelSettings
 from model.config import ModelConfig
 from model.determinism import deterministic_row_tile
-from model.experts import LocalExperts
+from model.experts import Experts, LocalExperts
 from model.gpt_oss import GptOss
 from model.kv_cache import KvCache
 from model.weights import ModelWeights
@@ -17,7 +17,7 @@ from protos.errors import ConfigError
 
 @dataclass(frozen=True, slots=True)
 class LocalModel:
-    """What single mode runs, and the oracle for every mode that spreads the same work over processes."""
+    """What single mode runs, and attention workers; the oracle for whatever spreads work over processes."""
 
     config: ModelConfig
     weights: ModelWeights
@@ -32,13 +32,18 @@ class LocalModel:
         *,
         deterministic: bool = False,
         cpu_kernels: CpuKernelSettings = DEFAULT_SETTINGS,
+        experts: Experts | None = None,
     ) -> "LocalModel":
-        """On a CPU this builds the kernels, if that has not been done before: some seconds."""
-        assert weights.embedding is not None, "a whole model has an embedding"
+        """`experts` may be elsewhere; without them they are among the weights.
+
+        On a CPU this builds the kernels, if that has not been done before: some seconds.
+        """
+        assert weights.embedding is not None, "this process has the embedding, though layers may be elsewhere"
         if weights.embedding.device.type == "cpu":
             _prepare(cpu_kernels)
         row_tile = deterministic_row_tile(config, weights, weights.embedding.dtype) if deterministic else None
-        experts = LocalExperts(weights.experts, config.swiglu_limit, row_tile, cpu_kernels)
+        if experts is None:
+            experts = LocalExperts(weights.experts, config.swiglu_limit, row_tile, cpu_kernels)
         return cls(config, weights, GptOss(config, weights, experts, row_tile), row_tile)
 
     @property
@@ -57,6 +62,7 @@ class LocalModel:
             page_size=page_size,
             dtype=self.dtype,
             device=embedding.device,
+            layers=self.forward_pass.layers,
         )
 
 

@@ -7,6 +7,7 @@ A slice simply lacks what was not selected: a layer absent from a mapping, an em
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import torch
 from torch import Tensor
 
 from kernels.mxfp4 import PackedMatrix
@@ -66,6 +67,13 @@ class ModelWeights:
     attention: Mapping[int, AttentionLayerWeights]  # by layer
     experts: Mapping[int, ExpertWeights]  # by layer
     unembedding: UnembeddingWeights | None
+
+    @property
+    def device(self) -> torch.device:
+        """Where all of them are."""
+        if self.attention:
+            return next(iter(self.attention.values())).sinks.device
+        return next(iter(self.experts.values())).gate_up.bias.device
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,9 +27,21 @@ It is not a wire format and imports nothing: the codes are the numbers that gRPC
     │   ├── DamagedModelError          a file is missing, or is not what the hub published
     │   └── DiskSpaceError             the model does not fit on the disk
     ├── CapacityError              RESOURCE_EXHAUSTED  429  retry when load has gone down
+    ├── FrameError                 FAILED_PRECONDITION 500  the operator runs one release on every worker
+    │   ├── MalformedFrameError        it says what cannot be
+    │   ├── TruncatedFrameError        it ends too early
+    │   ├── OversizedFrameError        it is longer than the receiver takes
+    │   ├── FrameVersionError          sender and receiver are of different releases
+    │   ├── FrameChecksumError         its bytes are not those that were sent
+    │   ├── StaleEpochError            it was planned by a placement that is gone; the router plans it again
+    │   └── ExpertNotHereError         it asks a worker for an expert of another; the router plans it again
+    ├── WorkerMismatchError        FAILED_PRECONDITION 500  the operator makes all workers alike
+    ├── ExpertsUnreachableError    UNAVAILABLE         503  retry on another worker
+    ├── StageLostError             UNAVAILABLE         503  retry on another worker
     ├── RequestCancelledError      CANCELLED           499  nobody: the caller asked for it
     ├── DeadlineExpiredError       DEADLINE_EXCEEDED   504  retry with more time, or when load has gone down
-    └── EngineStoppedError         UNAVAILABLE         503  retry on another worker
+    ├── EngineStoppedError         UNAVAILABLE         503  retry on another worker
+    └── AttentionUnreachableError  UNAVAILABLE         503  retry when an attention worker is back
 """
 
 from enum import IntEnum, StrEnum
@@ -63,6 +75,8 @@ class ExpertMeshError(Exception):
     http_status: ClassVar[int] = 500
     retryable: ClassVar[bool] = False
     recovered_by: ClassVar[RecoveredBy] = RecoveredBy.OPERATOR
+    retry_after_s: float | None = None
+    """A hint, of an error that is retryable."""
 
 
 class InvalidRequestError(ExpertMeshError):
@@ -76,11 +90,15 @@ class InvalidRequestError(ExpertMeshError):
 class NoTokenLeftError(InvalidRequestError):
     """The mask allows no token. Without `rows` the step may be sampled again."""
 
+    rows: tuple[int, ...] = ()  # none where it came from another process, with its message
+
     def __init__(self, rows: tuple[int, ...]) -> None:
         super().__init__(rows)
         self.rows = rows
 
     def __str__(self) -> str:
+        if not self.rows:
+            return super().__str__()
         return (
             f"the mask of rows {list(self.rows)} allows no token that the model can give; at least one must "
             f"be left, so change the grammar that made the mask"
@@ -94,11 +112,15 @@ class InvalidGrammarError(InvalidRequestError):
 class BrokenLogitsError(ExpertMeshError):
     """The model gave NaN, +inf or nothing above −inf. Without `rows` the step may be sampled again."""
 
+    rows: tuple[int, ...] = ()  # none where it came from another process, with its message
+
     def __init__(self, rows: tuple[int, ...]) -> None:
         super().__init__(rows)
         self.rows = rows
 
     def __str__(self) -> str:
+        if not self.rows:
+            return super().__str__()
         return (
             f"the logits of rows {list(self.rows)} hold NaN or +inf, or nothing above -inf, so no token was "
             f"sampled; look for a damaged checkpoint or an overflow in the forward pass"
@@ -200,6 +222,64 @@ class CapacityError(ExpertMeshError):
     recovered_by = RecoveredBy.SYSTEM
 
 
+class FrameError(ExpertMeshError):
+    """A data frame is not what two workers have agreed on; it is refused, and the worker goes on."""
+
+    grpc_code = GrpcCode.FAILED_PRECONDITION
+
+
+class MalformedFrameError(FrameError):
+    """The frame says something that cannot be: a field, a length, an index."""
+
+
+class TruncatedFrameError(FrameError):
+    """The frame ends before it should."""
+
+
+class OversizedFrameError(FrameError):
+    """The frame is longer than the receiver takes."""
+
+
+class FrameVersionError(FrameError):
+    """The frame is of another version of the wire."""
+
+
+class FrameChecksumError(FrameError):
+    """The bytes that came are not those that were sent."""
+
+
+class StaleEpochError(FrameError):
+    """The frame was planned by a placement that is gone."""
+
+
+class ExpertNotHereError(FrameError):
+    """The frame asks for an expert that this worker does not host."""
+
+
+class WorkerMismatchError(ExpertMeshError):
+    """Two workers would not compute the same: another model, or another arithmetic."""
+
+    grpc_code = GrpcCode.FAILED_PRECONDITION
+
+
+class ExpertsUnreachableError(ExpertMeshError):
+    """No worker that hosts an expert has answered in time."""
+
+    grpc_code = GrpcCode.UNAVAILABLE
+    http_status = 503
+    retryable = True
+    recovered_by = RecoveredBy.SYSTEM
+
+
+class StageLostError(ExpertMeshError):
+    """A stage has gone, and with it the keys and values of every sequence that ran through it."""
+
+    grpc_code = GrpcCode.UNAVAILABLE
+    http_status = 503
+    retryable = True
+    recovered_by = RecoveredBy.SYSTEM
+
+
 class RequestCancelledError(ExpertMeshError):
     """The caller asked to end the request, or has gone."""
 
@@ -219,6 +299,15 @@ class DeadlineExpiredError(ExpertMeshError):
 
 class EngineStoppedError(ExpertMeshError):
     """The engine was stopped, or broke; another one can do the request."""
+
+    grpc_code = GrpcCode.UNAVAILABLE
+    http_status = 503
+    retryable = True
+    recovered_by = RecoveredBy.SYSTEM
+
+
+class AttentionUnreachableError(ExpertMeshError):
+    """No attention worker can be reached, or the one that had a request is lost."""
 
     grpc_code = GrpcCode.UNAVAILABLE
     http_status = 503

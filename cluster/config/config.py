@@ -150,7 +150,7 @@ class RouterConfig:
     hedge: Annotated[bool, Field(description="ask a second replica when the first is late")] = True
     frame_deadline_s: Annotated[
         Amount, Field(description="an answer later than this is asked for elsewhere")
-    ] = 2.0
+    ] = 30.0
     recovery_s: Annotated[
         Amount, Field(description="a step waits so long for lost experts to be loaded elsewhere")
     ] = 120.0

@@ -1,8 +1,8 @@
 """The built library behind Python functions: tensors in, tensors out.
 
-`kernels.moe_gate_up` and `kernels.moe_down` call this; each has beside it the reference that this is tested
-against. A row's bits depend on that row alone, on every path: not on its company, its place or the number of
-threads. AVX-512 and AVX2 give the same bits.
+`kernels.moe_gate_up`, `kernels.moe_down` and `kernels.combine` call this; each has beside it the reference
+that this is tested against. A row's bits depend on that row alone, on every path: not on its company, place
+or the number of threads. AVX-512 and AVX2 give the same bits.
 """
 
 import ctypes
@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from kernels.cpu.build import BuildError, build
@@ -76,6 +78,20 @@ class CpuKernels:
         call = _Call(self.path, y, input_rows, groups.order, groups, weight, bias, result)
         routing_weights = assignments.weights.float().contiguous()  # [assignments]
         _check(self.library.expertmesh_down(call.pointer, c_void_p(routing_weights.data_ptr())))
+        return result
+
+    def takes(self, dtype: torch.dtype) -> bool:
+        return dtype in _DTYPE_TO_NUMBER
+
+    def combine(
+        self, addresses: NDArray[np.int64], shape: tuple[int, int, int], dtype: torch.dtype
+    ) -> Tensor:
+        """addresses: [tokens * top_k] of rows of `dtype`; shape: tokens, top_k, hidden -> [tokens, hidden]"""
+        num_tokens, _, hidden = shape
+        result = torch.empty(num_tokens, hidden, dtype=dtype)
+        self.library.expertmesh_combine(
+            c_void_p(addresses.ctypes.data), *shape, _DTYPE_TO_NUMBER[dtype], c_void_p(result.data_ptr())
+        )
         return result
 
 
@@ -161,6 +177,8 @@ def _open(file: Path) -> ctypes.CDLL:
         raise BuildError(f"{file} cannot be loaded, remove it: {error}") from error
     library.expertmesh_can_run.argtypes = (c_int32,)
     library.expertmesh_can_run.restype = ctypes.c_bool
+    library.expertmesh_combine.argtypes = (c_void_p, c_int64, c_int64, c_int64, c_int32, c_void_p)
+    library.expertmesh_combine.restype = None
     library.expertmesh_gate_up.argtypes = (ctypes.POINTER(_GroupedMatmul), ctypes.c_float)
     library.expertmesh_gate_up.restype = c_int32
     library.expertmesh_down.argtypes = (ctypes.POINTER(_GroupedMatmul), c_void_p)

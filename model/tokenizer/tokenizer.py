@@ -70,6 +70,10 @@ class Tokenizer:
         """b"" for a special token and for an id without an entry. The id must be below `vocab_size`."""
         return self._token_bytes[token_id]
 
+    def longest_token(self) -> int:
+        """In bytes; looks at every token."""
+        return max(map(len, self._token_bytes))
+
     def is_special(self, token_id: int) -> bool:
         return token_id in self._special
 

@@ -1,6 +1,12 @@
+import numpy as np
+import pytest
 import torch
 
-from kernels.combine import combine
+from kernels.combine import RowPiece, combine, combine_pieces, combine_pieces_reference
+from kernels.cpu.settings import CpuKernelSettings, CpuPath
+from tests.kernels.cpu.paths import kernels_or_skip
+
+BITS = {torch.float32: torch.int32, torch.bfloat16: torch.int16}
 
 
 def test_slots_are_added_in_order_in_float32() -> None:
@@ -12,3 +18,28 @@ def test_slots_are_added_in_order_in_float32() -> None:
 def test_bfloat16_rows_are_rounded_once() -> None:
     rows = torch.randn(5, 4, 33).bfloat16()
     assert torch.equal(combine(rows), rows.double().sum(dim=1).float().bfloat16())
+
+
+def pieces_of(rows: torch.Tensor, num_pieces: int) -> list[RowPiece]:
+    """rows: [tokens, top_k, hidden], dealt out like cards."""
+    flat = rows.flatten(0, 1)  # [tokens * top_k, hidden]
+    dealt = [np.arange(first, len(flat), num_pieces) for first in range(num_pieces)]
+    return [
+        RowPiece(places, flat[torch.from_numpy(places)].view(torch.uint8).numpy().data.cast("B"))
+        for places in dealt
+    ]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("num_pieces", [1, 3])
+def test_rows_in_pieces_give_the_same_bits_as_rows_in_one(dtype: torch.dtype, num_pieces: int) -> None:
+    rows = (torch.randn(5, 3, 1100) * 2.0 ** torch.randint(-20, 20, (5, 3, 1))).to(dtype)
+    rows[1, 2, 7] = torch.nan
+    rows[4, 0, 1099] = torch.inf
+    expected = combine(rows)
+    pieces = pieces_of(rows, num_pieces)
+    kernels_or_skip(CpuPath.PLAIN)
+    built = combine_pieces(pieces, (5, 3, 1100), dtype, CpuKernelSettings(CpuPath.PLAIN))
+    for each in (combine_pieces_reference(pieces, (5, 3, 1100), dtype), built):
+        assert torch.equal(each.isnan(), expected.isnan())
+        assert torch.equal(each.nan_to_num().view(BITS[dtype]), expected.nan_to_num().view(BITS[dtype]))

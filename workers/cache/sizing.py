@@ -4,6 +4,7 @@ A GPU is asked for its free memory; on a CPU the system is, and the limit of the
 to the step itself: activations, logits and the sampler's temporaries. Not here: the pages (model.kv_cache).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,9 +44,12 @@ class StepSize:
         return (activations + attention + logits) * _BYTES_OF_FLOAT32
 
 
-def bytes_of_page(config: ModelConfig, page_size: int, dtype: torch.dtype) -> int:
-    """Keys and values of one page, for all layers."""
-    num_places = max(config.layer_kinds.count(kind) for kind in set(config.layer_kinds))
+def bytes_of_page(
+    config: ModelConfig, page_size: int, dtype: torch.dtype, layers: Sequence[int] | None = None
+) -> int:
+    """Keys and values of one page, for all layers or for those of a stage."""
+    kinds = [config.layer_kinds[layer] for layer in layers or range(config.num_layers)]
+    num_places = max(kinds.count(kind) for kind in set(kinds))
     return 2 * num_places * page_size * config.kv_width * dtype.itemsize
 
 

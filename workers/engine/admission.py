@@ -14,6 +14,7 @@ from model.tokenizer.tokenizer import Tokenizer
 from protos.errors import InvalidRequestError
 from workers.cache.cached_pages import CacheLayout
 from workers.cache.page_digests import PageDigests
+from workers.engine.choice import Choice
 from workers.engine.reasoning import ReasoningMeter
 from workers.engine.request import GenerationRequest
 from workers.grammar.compiler import GrammarCompiler
@@ -25,11 +26,8 @@ class AdmittedRequest:
     """A request with everything settled that it left open."""
 
     request: GenerationRequest
-    max_tokens: int
-    stop_ids: frozenset[int]
-    grammar: CompiledGrammar | None
     digests: PageDigests  # of the prompt's pages
-    meter: ReasoningMeter | None  # at the end of the prompt; None where the vocabulary has no channels
+    choices: tuple[Choice, ...]  # before anything is sampled here; for one engine, once
 
 
 def context_limit(max_positions: int, num_pages: int, layout: CacheLayout, tokens_per_step: int) -> int:
@@ -63,20 +61,43 @@ class Admission:
         self._check_tokens(request)
         self._check_features(request)
         max_tokens = self._max_tokens(request)
-        stop_ids = request.stop.token_ids
-        if request.stop.model_stops and self.tokenizer is not None:
-            stop_ids = stop_ids | self.tokenizer.stop_ids
-        grammar = None
-        if request.grammar is not None and self._compiler is not None:
-            grammar = self._compiler.compile(request.grammar)
+        self._check_written(request, max_tokens)
         seeded = replace(request, sampling=request.sampling.with_seed(secrets.randbits(63)))
-        return AdmittedRequest(
-            seeded, max_tokens, stop_ids, grammar, self._digests(request), self._meter(request)
-        )
+        return AdmittedRequest(seeded, self._digests(request), self._choices(seeded, max_tokens))
 
     def close(self) -> None:
         if self._compiler is not None:
             self._compiler.close()
+
+    def _choices(self, request: GenerationRequest, max_tokens: int) -> tuple[Choice, ...]:
+        """They go through what is written already here, where it holds up nobody else."""
+        stop_ids = request.stop.token_ids
+        if request.stop.model_stops and self.tokenizer is not None:
+            stop_ids = stop_ids | self.tokenizer.stop_ids
+        grammar, meter = self._grammar(request), self._meter(request)
+        choices = []
+        for index in range(request.num_choices):
+            written = request.written_of(index)
+            goes_on = written.finish is None
+            choices.append(
+                Choice(
+                    request,
+                    index,
+                    max_tokens=max_tokens,
+                    stop_ids=stop_ids,
+                    token_bytes=self.token_bytes,
+                    grammar=grammar.begin(written.token_ids) if grammar is not None and goes_on else None,
+                    meter=None if meter is None else meter.copy(),
+                    written=written,
+                )
+            )
+            self._check_text(choices[-1])
+        return tuple(choices)
+
+    def _grammar(self, request: GenerationRequest) -> CompiledGrammar | None:
+        if request.grammar is None or self._compiler is None:
+            return None
+        return self._compiler.compile(request.grammar)
 
     def _meter(self, request: GenerationRequest) -> ReasoningMeter | None:
         if self._marks is None or self.tokenizer is None:
@@ -97,7 +118,9 @@ class Admission:
     def _check_tokens(self, request: GenerationRequest) -> None:
         vocab_size = self._config.vocab_size
         request.sampling.check_vocabulary(vocab_size)
-        for name, token_ids in (("prompt", request.prompt), ("stop", tuple(request.stop.token_ids))):
+        written = () if request.written is None else request.written.choices
+        named = [("prompt", request.prompt), ("stop", tuple(request.stop.token_ids))]
+        for name, token_ids in [*named, *(("written", choice.token_ids) for choice in written)]:
             if token_ids and not 0 <= min(token_ids) <= max(token_ids) < vocab_size:
                 wrong = next(token_id for token_id in token_ids if not 0 <= token_id < vocab_size)
                 raise InvalidRequestError(
@@ -112,6 +135,30 @@ class Admission:
         if self.tokenizer is None and (request.stop.strings or request.grammar is not None):
             raise InvalidRequestError(
                 "stop strings and grammars need the text of tokens, and the model has no tokenizer.json"
+            )
+
+    def _check_written(self, request: GenerationRequest, max_tokens: int) -> None:
+        for index in range(request.num_choices):
+            num_written = request.written_of(index).num_output
+            if num_written > max_tokens:
+                raise InvalidRequestError(
+                    f"choice {index} has {num_written} tokens written already, and a choice can have "
+                    f"{max_tokens}; a request can only go on with the limits that it began with"
+                )
+
+    def _check_text(self, choice: Choice) -> None:
+        """The client may have more text than this choice may show: what may yet become a stop string is held
+        back here, and was let go elsewhere by the token behind it, of which a part may be shown too.
+        """
+        written, stops = choice.written, choice.request.stop.strings
+        num_ahead = 0 if choice.has_been_told else choice.num_characters_ahead
+        limit = 0
+        if num_ahead and stops and self.tokenizer is not None:
+            limit = max(len(text.encode()) for text in stops) + self.tokenizer.longest_token()
+        if num_ahead > limit:
+            raise InvalidRequestError(
+                f"choice {choice.index} has {written.num_characters} characters written already, {num_ahead} "
+                f"more than its {len(written.token_ids)} tokens may show; at most {limit} can be ahead"
             )
 
     def _max_tokens(self, request: GenerationRequest) -> int:

@@ -75,6 +75,10 @@ class EngineCore:
         return self._scheduler.num_waiting
 
     @property
+    def num_running(self) -> int:
+        return len(self._scheduler.running)
+
+    @property
     def sequences(self) -> Collection[Sequence]:
         """All that have not left."""
         return self._owners.keys()
@@ -84,24 +88,12 @@ class EngineCore:
         request = admitted.request
         assert request.request_id not in self._live, "two live requests have one id"
         self._live[request.request_id] = live
-        leader: Sequence | None = None
-        for index in range(request.num_choices):
-            sequence = self._new_sequence(live, leader)
-            leader = leader or sequence
-            choice = Choice(
-                request,
-                index,
-                sequence,
-                max_tokens=admitted.max_tokens,
-                stop_ids=admitted.stop_ids,
-                token_bytes=self._admission.token_bytes,
-                grammar=None if admitted.grammar is None else admitted.grammar.begin(),
-                meter=None if admitted.meter is None else admitted.meter.copy(),
-            )
-            live.choices.append(choice)
-            self._owners[sequence] = (live, choice)
-            self._scheduler.add(sequence)
-        if request.timeout_s is not None:
+        for choice in admitted.choices:
+            if not choice.has_been_told:
+                self._begin(live, choice)
+        if not live.sequences:
+            self._close(live)
+        elif request.timeout_s is not None:
             live.deadline_at = submitted_at + request.timeout_s
             heapq.heappush(self._deadlines, (live.deadline_at, request.request_id))
             if len(self._deadlines) > 2 * len(self._live) + _MIN_DEADLINES:
@@ -142,19 +134,24 @@ class EngineCore:
         events, self._events = self._events, []
         return events
 
-    def _new_sequence(self, live: LiveRequest, leader: Sequence | None) -> Sequence:
+    def _begin(self, live: LiveRequest, choice: Choice) -> None:
         request = live.admitted.request
         digests = live.admitted.digests.copy()
         pages = CachedPages(self.pool, self._index, self._layout, digests, len(request.prompt))
         turn = self.statistics.num_steps + request.priority * self._settings.head_start
-        return Sequence(
+        leader = live.sequences[0] if live.sequences else None
+        sequence = Sequence(
             request.prompt,
             pages,
             (turn, next(self._serials)),
+            written=choice.written.token_ids,
             priority=request.priority,
             leader=leader,
             is_scored=live.wants_scores and leader is None,
         )
+        live.sequences.append(sequence)
+        self._owners[sequence] = (live, choice)
+        self._scheduler.add(sequence)
 
     def _expire(self, now: float) -> None:
         while self._deadlines and self._deadlines[0][0] <= now:
@@ -175,7 +172,7 @@ class EngineCore:
     def _plan(self) -> list[Share]:
         if self._drafter is not None:
             for sequence in self._scheduler.running:
-                sequence.drafts = self._owners[sequence][1].guess(self._drafter)
+                sequence.drafts = self._owners[sequence][1].guess(self._drafter, sequence.tokens)
         shares = self._scheduler.schedule()
         assert shares or not self._live, "a request that was admitted can always go on"
         return shares
@@ -239,7 +236,7 @@ class EngineCore:
         if delta is not None:
             self._events.append(delta)
         if choice.finish is not None:
-            self._leave(choice)
+            self._leave(sequence)
             if live.is_finished:
                 self._close(live)
 
@@ -247,6 +244,7 @@ class EngineCore:
         """Take the tokens up to the first draft that came out otherwise; -> how many drafts did not."""
         num_drafts = len(share.drafts)
         for index, token_id in enumerate(result.token_ids):
+            share.sequence.tokens.append(token_id)
             choice.accept(token_id, result.logprobs[index])
             is_draft = index < num_drafts and share.drafts[index] == token_id
             if choice.finish is not None or not is_draft:
@@ -263,16 +261,16 @@ class EngineCore:
         sequence.is_scored = False
 
     def _end(self, live: LiveRequest, error: ExpertMeshError, *, broken: bool = False) -> None:
-        for choice in live.choices:
-            if not choice.sequence.has_left:
-                self._leave(choice, broken=broken)
+        for sequence in live.sequences:
+            if not sequence.has_left:
+                self._leave(sequence, broken=broken)
         self._close(live, error)
 
-    def _leave(self, choice: Choice, *, broken: bool = False) -> None:
-        self._scheduler.remove(choice.sequence)
-        choice.sequence.leave(broken=broken)
-        del self._owners[choice.sequence]
-        self._model.forget(choice.sequence.key)
+    def _leave(self, sequence: Sequence, *, broken: bool = False) -> None:
+        self._scheduler.remove(sequence)
+        sequence.leave(broken=broken)
+        del self._owners[sequence]
+        self._model.forget(sequence.key)
 
     def _close(self, live: LiveRequest, error: ExpertMeshError | None = None) -> None:
         del self._live[live.request_id]

@@ -12,12 +12,12 @@ from collections.abc import Callable, Sequence
 from protos.errors import CapacityError, EngineStoppedError, InvalidRequestError
 from workers.engine.admission import Admission
 from workers.engine.core import EngineCore
+from workers.engine.door import Deliver
 from workers.engine.events import Event, RequestEnded
+from workers.engine.load import EngineLoad, ServingState
 from workers.engine.request import GenerationRequest
 
 logger = logging.getLogger(__name__)
-
-Deliver = Callable[[Sequence[Event]], None]
 
 
 class Engine:
@@ -34,11 +34,25 @@ class Engine:
         self._num_incoming = self._num_waiting = 0  # sequences: in commands, and in the core
         self._stopped: str | None = None  # why
         self._is_draining = False
+        self._has_ended = threading.Event()
         self._thread = threading.Thread(target=self._serve, name="expertmesh-engine", daemon=True)
 
     @property
     def context_limit(self) -> int:
         return self._admission.context_limit
+
+    @property
+    def load(self) -> EngineLoad:
+        core = self._core
+        with self._changed:
+            num_waiting, state = core.num_waiting + self._num_incoming, self._state
+        return EngineLoad(core.num_running, num_waiting, core.pool.num_free, core.pool.num_pages, state)
+
+    @property
+    def num_requests(self) -> int:
+        """Those that have not ended."""
+        with self._changed:
+            return len(self._ids)
 
     def start(self) -> None:
         self._thread.start()
@@ -76,6 +90,16 @@ class Engine:
             self._end()  # it was never started
         else:
             self._thread.join()
+
+    def wait_ended(self, timeout_s: float | None = None) -> bool:
+        """Wait until the engine has stopped or broken, and every request has had its end."""
+        return self._has_ended.wait(timeout_s)
+
+    @property
+    def _state(self) -> ServingState:
+        if self._stopped is not None:
+            return ServingState.STOPPED
+        return ServingState.DRAINING if self._is_draining else ServingState.SERVING
 
     def _check_door(self, request: GenerationRequest) -> None:
         if self._stopped is not None:
@@ -124,6 +148,7 @@ class Engine:
             with self._changed:
                 self._ids.clear()
                 self._changed.notify_all()
+            self._has_ended.set()
 
     def _take_in(self) -> bool:
         """Wait for something to do; -> False when the engine is to stop."""

@@ -38,6 +38,7 @@ class ChoiceDelta(NamedTuple):
     logprobs: tuple[PositionLogprobs, ...]  # one a token, or empty
     finish: FinishReason | None = None
     stopped_by: str | int | None = None  # the stop string or stop token, if one did
+    num_hidden: int = 0  # with a finish: tokens that count and are not shown, those of a stop string
 
 
 @dataclass(frozen=True, slots=True)

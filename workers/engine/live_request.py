@@ -10,6 +10,7 @@ from protos.errors import ExpertMeshError
 from workers.engine.admission import AdmittedRequest
 from workers.engine.choice import Choice
 from workers.engine.events import PromptEcho, RequestEnded, Usage
+from workers.engine.sequence import Sequence
 
 
 @dataclass(slots=True, eq=False)
@@ -19,21 +20,34 @@ class LiveRequest:
     admitted: AdmittedRequest
     submitted_at: float
     deadline_at: float | None = None
-    choices: list[Choice] = field(default_factory=list)
+    sequences: list[Sequence] = field(default_factory=list)  # none for a choice that is written to its end
     first_step_at: float | None = None
     compute_s: float = 0.0
     prompt_logprobs: list[PositionLogprobs] = field(default_factory=list)
-    is_prompt_told: bool = False
+    is_prompt_told: bool = field(init=False)
     num_drafted: int = 0
     num_accepted: int = 0
+
+    def __post_init__(self) -> None:
+        written = self.admitted.request.written
+        self.is_prompt_told = written is not None and written.is_prompt_told
 
     @property
     def request_id(self) -> str:
         return self.admitted.request.request_id
 
     @property
+    def choices(self) -> tuple[Choice, ...]:
+        return self.admitted.choices
+
+    @property
     def is_finished(self) -> bool:
-        return all(choice.sequence.has_left for choice in self.choices)
+        return all(sequence.has_left for sequence in self.sequences)
+
+    @property
+    def num_cached(self) -> int:
+        """Of the prompt's tokens, how many the cache held."""
+        return (self.sequences[0].num_cached or 0) if self.sequences else 0
 
     @property
     def wants_scores(self) -> bool:
@@ -60,7 +74,7 @@ class LiveRequest:
         first = now if self.first_step_at is None else self.first_step_at
         usage = Usage(
             prompt_tokens=len(self.admitted.request.prompt),
-            cached_tokens=self.choices[0].sequence.num_cached or 0,
+            cached_tokens=self.num_cached,
             output_tokens=sum(choice.num_output for choice in self.choices),
             reasoning_tokens=sum(choice.num_reasoning for choice in self.choices),
             drafted_tokens=self.num_drafted,

@@ -6,6 +6,7 @@ Not here: any work of its own.
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Protocol
 
 import torch
 
@@ -13,6 +14,7 @@ from kernels.cpu.settings import DEFAULT_SETTINGS, CpuKernelSettings
 from model.checkpoint import Checkpoint
 from model.checkpoint.progress import ProgressBar
 from model.config import ModelConfig
+from model.experts import Experts
 from model.local_model import LocalModel
 from model.sampling.sampler import Sampler
 from model.tokenizer.tokenizer import Tokenizer
@@ -22,9 +24,10 @@ from workers.cache.cached_pages import CacheLayout
 from workers.cache.sizing import StepSize, bytes_of_page, free_bytes, num_pages_for, share_of
 from workers.engine.admission import Admission, context_limit
 from workers.engine.core import EngineCore
+from workers.engine.door import Deliver
 from workers.engine.drafting import LookupDrafter
-from workers.engine.engine import Deliver, Engine
-from workers.engine.local_step_model import LocalStepModel
+from workers.engine.engine import Engine
+from workers.engine.local_step_model import ForwardPass, LocalStepModel
 from workers.engine.settings import EngineSettings
 
 
@@ -40,19 +43,39 @@ class LocalEngineOptions:
     context_limit: int | None = None  # lower than the model's own
     cpu_kernels: CpuKernelSettings = DEFAULT_SETTINGS
 
+    @property
+    def activations(self) -> torch.dtype:
+        """The dtype that was decided on."""
+        return self.dtype or (torch.bfloat16 if self.device.startswith("cuda") else torch.float32)
 
-def load_model(folder: Path, options: LocalEngineOptions) -> LocalModel:
-    """The whole model, with a progress bar on a terminal."""
+
+def load_model(
+    folder: Path,
+    options: LocalEngineOptions,
+    *,
+    experts: Experts | None = None,
+    first_layers: int | None = None,
+) -> LocalModel:
+    """The whole model, or without its experts, or its first layers; with a progress bar on a terminal."""
     checkpoint = Checkpoint.open(folder)
     config = checkpoint.config
     if options.context_limit is not None:
         config = replace(config, max_positions=min(config.max_positions, options.context_limit))
-    everything = Selection.whole(config)
-    dtype = options.dtype or (torch.bfloat16 if options.device.startswith("cuda") else torch.float32)
-    with ProgressBar("load", checkpoint.num_bytes(everything)) as progress:
-        weights = checkpoint.load(everything, progress=progress, device=options.device, dtype=dtype)
+    selection = Selection.whole(config)
+    if first_layers is not None:
+        selection = replace(selection, attention_layers=tuple(range(first_layers)))
+    if experts is not None:
+        selection = replace(selection, layer_to_experts={})
+    with ProgressBar("load", checkpoint.num_bytes(selection)) as progress:
+        weights = checkpoint.load(
+            selection, progress=progress, device=options.device, dtype=options.activations
+        )
     return LocalModel.of(
-        config, weights, deterministic=options.deterministic, cpu_kernels=options.cpu_kernels
+        config,
+        weights,
+        deterministic=options.deterministic,
+        cpu_kernels=options.cpu_kernels,
+        experts=experts,
     )
 
 
@@ -63,18 +86,37 @@ def open_tokenizer(folder: Path, config: ModelConfig) -> Tokenizer | None:
     return Tokenizer.open(folder, config.vocab_size)
 
 
+class LaterLayers(ForwardPass, Protocol):
+    """A forward pass that runs the model's own layers here and those behind them elsewhere."""
+
+    def most_pages(self, settings: EngineSettings, layout: CacheLayout) -> int:
+        """That there is room for elsewhere."""
+        ...
+
+    def open(self, num_pages: int, page_size: int, row_tile: int | None) -> None:
+        """Take the memory for their cache."""
+        ...
+
+
 def local_engine(
-    model: LocalModel, tokenizer: Tokenizer | None, options: LocalEngineOptions, deliver: Deliver
+    model: LocalModel,
+    tokenizer: Tokenizer | None,
+    options: LocalEngineOptions,
+    deliver: Deliver,
+    later: LaterLayers | None = None,
 ) -> Engine:
     """Takes the memory for the cache. The engine is not started yet."""
     settings, config = options.settings, model.config
     layout = CacheLayout(settings.page_size, config.sliding_window, settings.checkpoint_interval)
     num_pages = _num_pages(model, layout, options)
+    if later is not None:
+        num_pages = min(num_pages, later.most_pages(settings, layout))
+        later.open(num_pages, settings.page_size, model.row_tile)
     limit = context_limit(config.max_positions, num_pages, layout, settings.tokens_per_step)
     admission = Admission(config, tokenizer, layout, limit)
     cache = model.allocate_cache(num_pages, settings.page_size)
     core = EngineCore(
-        LocalStepModel(model.forward_pass, cache, Sampler(config.vocab_size)),
+        LocalStepModel(later or model.forward_pass, cache, Sampler(config.vocab_size)),
         admission,
         layout,
         num_pages,
@@ -94,7 +136,7 @@ def _num_pages(model: LocalModel, layout: CacheLayout, options: LocalEngineOptio
         config,
         layout,
         free_bytes=free_bytes(device) if given is None else given + step.num_bytes(config),
-        bytes_per_page=bytes_of_page(config, settings.page_size, model.dtype),
+        bytes_per_page=bytes_of_page(config, settings.page_size, model.dtype, model.forward_pass.layers),
         step=step,
         max_running=settings.max_running,
         share=share_of(device) if given is None else 1.0,

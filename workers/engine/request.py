@@ -9,6 +9,7 @@ from enum import IntEnum
 
 from model.sampling.parameters import SamplingParameters
 from protos.errors import InvalidRequestError
+from workers.engine.written import NOTHING_WRITTEN, Written, WrittenChoice
 from workers.grammar.spec import GrammarSpec
 
 MAX_CHOICES = 128
@@ -76,6 +77,7 @@ class GenerationRequest:
     priority: Priority = Priority.NORMAL
     timeout_s: float | None = None
     cache_salt: bytes = b""  # what is computed for one salt is never found under another
+    written: Written | None = None  # for a request that goes on where another worker left it
 
     def __post_init__(self) -> None:
         if not self.prompt:
@@ -94,6 +96,23 @@ class GenerationRequest:
         if self.timeout_s is not None and not 0 < self.timeout_s < math.inf:
             raise InvalidRequestError(
                 f"timeout_s is {self.timeout_s}; it must be above 0 and finite, or left out"
+            )
+        if self.written is not None:
+            self._check_written(self.written)
+
+    def written_of(self, choice: int) -> WrittenChoice:
+        return NOTHING_WRITTEN if self.written is None else self.written.choices[choice]
+
+    def _check_written(self, written: Written) -> None:
+        if len(written.choices) != self.num_choices:
+            raise InvalidRequestError(
+                f"{len(written.choices)} choices are written already and num_choices is {self.num_choices}; "
+                f"each must be there, if only empty"
+            )
+        if written.num_tokens and self.sampling.seed is None and not self.sampling.is_greedy:
+            raise InvalidRequestError(
+                f"{written.num_tokens} tokens are written already and the request has no seed; it can only "
+                f"go on with the seed that it began with"
             )
 
 

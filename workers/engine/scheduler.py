@@ -126,7 +126,7 @@ class Scheduler:
         tables.reserve(sequence.num_tokens)
         tables.make_room(num_positions)
         if sequence.num_cached is None:
-            sequence.num_cached = sequence.num_computed
+            sequence.num_cached = min(sequence.num_computed, sequence.num_prompt)
         return True
 
     def _is_stuck(self, sequence: Sequence) -> bool:

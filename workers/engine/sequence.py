@@ -24,11 +24,12 @@ class Sequence:
         pages: CachedPages,
         rank: Rank,
         *,
+        written: SequenceOf[int] = (),
         priority: int = 0,
         leader: "Sequence | None" = None,
         is_scored: bool = False,
     ) -> None:
-        self.tokens = list(prompt)
+        self.tokens = [*prompt, *written]
         self.num_prompt = len(prompt)
         self.num_computed = 0
         self.num_cached: int | None = None  # of the prompt, when it was first admitted

@@ -15,7 +15,7 @@ class EngineStatistics:
     num_requests: int = 0
     num_prompt_tokens: int = 0
     num_cached_tokens: int = 0
-    num_output_tokens: int = 0
+    num_output_tokens: int = 0  # sampled here
     num_drafted: int = 0
     num_accepted: int = 0
 
@@ -23,7 +23,9 @@ class EngineStatistics:
         """This request has ended."""
         self.num_requests += 1
         self.num_prompt_tokens += len(live.admitted.request.prompt)
-        self.num_cached_tokens += live.choices[0].sequence.num_cached or 0
-        self.num_output_tokens += sum(choice.num_output for choice in live.choices)
+        self.num_cached_tokens += live.num_cached
+        self.num_output_tokens += sum(
+            choice.num_output - choice.written.num_output for choice in live.choices
+        )
         self.num_drafted += live.num_drafted
         self.num_accepted += live.num_accepted

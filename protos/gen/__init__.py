@@ -1,0 +1,1 @@
+"""What protoc makes of the .proto files: nothing here is written by hand."""

@@ -1,0 +1,189 @@
+"""A data frame: the unit that travels between workers on the token path, as bytes that no serialiser touches.
+
+    magic 4s | version u8 | kind u8 | length of the header u16 | checksum u32 | length of the frame u64
+    header: msgpack, an array of the message's own fields, and at its end the lengths of the sections
+    zeros up to a multiple of 64; then each section, little-endian, padded with zeros to a multiple of 64
+
+`decode` refuses whatever is not exactly that, each fault with an error of its own. Not here: what the fields
+and sections of a kind mean (`router.dispatch_frames`, `workers.attention.stage_frames`). docs/frames.md is
+the same for other languages. Pure.
+"""
+
+import struct
+import zlib
+from collections.abc import Sequence
+from enum import IntEnum
+from typing import NamedTuple
+
+import msgpack
+import numpy as np
+
+from protos.errors import (
+    FrameChecksumError,
+    FrameVersionError,
+    MalformedFrameError,
+    OversizedFrameError,
+    TruncatedFrameError,
+)
+
+MAGIC = b"XMSH"
+VERSION = 1
+ALIGNMENT = 64
+MOST_SECTIONS = 32
+_PREFIX = struct.Struct("<4sBBHIQ")
+_SUMMED_BLOCK = 4096
+_LEAST_SUMMED = 16384
+_MIXED_INTO_PREFIX = struct.Struct("<BBHQ")
+
+Field = int | float | str | bytes | bool | None
+
+
+class FrameKind(IntEnum):
+    """What a frame is; the numbers are the wire's."""
+
+    HELLO = 1  # the first on every stream, from the worker
+    DISPATCH = 2
+    REPLY = 3
+    REFUSAL = 4
+    STEP = 5  # hidden states on their way to the next stage
+    HIDDEN = 6  # and what came of them
+
+
+class Frame(NamedTuple):
+    """`sections` of a decoded frame are views of the bytes that came; they keep them alive."""
+
+    kind: FrameKind
+    fields: Sequence[Field]
+    sections: Sequence[memoryview]
+
+
+class FieldReader:
+    """The fields of a frame one after the other, each of the type that it must have."""
+
+    def __init__(self, frame: Frame) -> None:
+        self._frame = frame
+        self._fields = iter(frame.fields)
+
+    def text(self) -> str:
+        value = next(self._fields, None)
+        if type(value) is not str:
+            raise self._wrong(value, "a text")
+        return value
+
+    def natural(self) -> int:
+        value = next(self._fields, None)
+        if type(value) is not int or value < 0:
+            raise self._wrong(value, "a number from 0")
+        return value
+
+    def optional_natural(self) -> int | None:
+        value = next(self._fields, self)
+        if value is not None and (type(value) is not int or value < 0):
+            raise self._wrong(value, "a number from 0, or none")
+        return value
+
+    def end(self) -> None:
+        if rest := list(self._fields):
+            raise MalformedFrameError(f"a {self._frame.kind.name} frame has {len(rest)} fields too many")
+
+    def _wrong(self, value: object, expected: str) -> MalformedFrameError:
+        return MalformedFrameError(
+            f"a {self._frame.kind.name} frame has {value!r:.50} where it must have {expected}"
+        )
+
+
+def encode(kind: FrameKind, fields: Sequence[Field], sections: Sequence[memoryview] = ()) -> bytes:
+    """Sections are contiguous bytes. They are copied once, into the frame."""
+    header: bytes = msgpack.packb([*fields, [section.nbytes for section in sections]])
+    assert len(header) < 1 << 16, "a header holds a few numbers and names"
+    parts: list[bytes | memoryview] = [b"", header, _padding(_PREFIX.size + len(header))]
+    for section in sections:
+        parts += (section, _padding(section.nbytes))
+    length = _PREFIX.size + sum(map(len, parts))
+    checksum = _checksum(kind, length, header, sections)
+    parts[0] = _PREFIX.pack(MAGIC, VERSION, kind, len(header), checksum, length)
+    return b"".join(parts)
+
+
+def decode(data: bytes | memoryview, max_bytes: int) -> Frame:
+    """Raises one of the FrameErrors."""
+    view = memoryview(data)
+    kind, header_length, checksum, length = _read_prefix(view, max_bytes)
+    header = view[_PREFIX.size : _PREFIX.size + header_length]
+    fields, section_lengths = _read_header(header)
+    sections = _cut(view, _PREFIX.size + header_length, section_lengths)
+    if _checksum(kind, length, header, sections) != checksum:
+        raise FrameChecksumError(
+            f"a frame of {length} bytes does not have the checksum {checksum:08x} that it names"
+        )
+    return Frame(kind, fields, sections)
+
+
+def _read_prefix(view: memoryview, max_bytes: int) -> tuple[FrameKind, int, int, int]:
+    if view.nbytes > max_bytes:
+        raise OversizedFrameError(f"a frame has {view.nbytes} bytes; at most {max_bytes} are taken here")
+    if view.nbytes < _PREFIX.size:
+        raise TruncatedFrameError(f"a frame has {view.nbytes} bytes; it has at least {_PREFIX.size}")
+    magic, version, kind, header_length, checksum, length = _PREFIX.unpack_from(view)
+    if magic != MAGIC:
+        raise MalformedFrameError(f"a frame begins with {magic!r}; it must begin with {MAGIC!r}")
+    if version != VERSION:
+        raise FrameVersionError(f"a frame has version {version}; this worker speaks version {VERSION} alone")
+    if length > view.nbytes or _PREFIX.size + header_length > length:
+        raise TruncatedFrameError(
+            f"a frame names {length} bytes, {header_length} of them its header; {view.nbytes} have come"
+        )
+    if length < view.nbytes:
+        raise MalformedFrameError(f"a frame names {length} bytes, and {view.nbytes} have come")
+    if kind not in _KINDS:
+        raise MalformedFrameError(f"a frame is of kind {kind}, which does not exist")
+    return FrameKind(kind), header_length, checksum, length
+
+
+def _read_header(header: memoryview) -> tuple[list[Field], list[int]]:
+    try:
+        fields = msgpack.unpackb(header, max_ext_len=0, max_map_len=0)
+    except (ValueError, msgpack.UnpackException) as error:
+        raise MalformedFrameError(f"the header of a frame is not msgpack: {error}") from error
+    if not isinstance(fields, list) or not fields or not isinstance(fields[-1], list):
+        raise MalformedFrameError(
+            "the header of a frame is not an array that ends in the lengths of sections"
+        )
+    lengths = fields.pop()
+    if len(lengths) > MOST_SECTIONS or not all(type(length) is int and length >= 0 for length in lengths):
+        raise MalformedFrameError(f"the sections of a frame have the lengths {lengths!r:.200}")
+    return fields, lengths
+
+
+def _cut(view: memoryview, position: int, lengths: Sequence[int]) -> list[memoryview]:
+    position += -position % ALIGNMENT
+    sections = []
+    for length in lengths:
+        sections.append(view[position : position + length])
+        position += length + -length % ALIGNMENT
+    if position != view.nbytes:
+        kind = TruncatedFrameError if position > view.nbytes else MalformedFrameError
+        raise kind(f"the sections of a frame end at byte {position}, the frame at byte {view.nbytes}")
+    return sections
+
+
+def _padding(length: int) -> bytes:
+    return bytes(-length % ALIGNMENT)
+
+
+def _checksum(kind: int, length: int, header: bytes | memoryview, sections: Sequence[memoryview]) -> int:
+    """CRC-32 of the prefix, the header and every section; long sections are summed up into a block first."""
+    value = zlib.crc32(header, zlib.crc32(_MIXED_INTO_PREFIX.pack(VERSION, kind, len(header), length)))
+    for section in sections:
+        if section.nbytes >= _LEAST_SUMMED:
+            summed = section.nbytes - section.nbytes % _SUMMED_BLOCK
+            words = np.frombuffer(section[:summed], dtype="<u8").reshape(-1, _SUMMED_BLOCK // 8)
+            value = zlib.crc32(
+                np.add.reduce(words, axis=0), value
+            )  # a CRC of all would take ten times as long
+            section = section[summed:]
+        value = zlib.crc32(section, value)
+    return value
+
+
+_KINDS = frozenset(FrameKind)

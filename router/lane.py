@@ -1,0 +1,163 @@
+"""A standing stream of frames to one worker, opened again whenever it breaks, for as long as it is wanted.
+
+A thread per lane pumps what comes into the inbox that all lanes of an exchange share. No more frames are on
+their way than the worker gave credits for; the others wait here. Not here: what frames mean, and what becomes
+of those that a broken lane has lost (`router.exchange`).
+"""
+
+import queue
+import threading
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import grpc
+
+from protos.errors import FrameError, WorkerMismatchError
+from router.channel import TlsFiles, open_channel
+from router.dispatch_frames import Hello
+from router.frame import decode
+
+METHOD = "/expertmesh.expert.v1.FrameService/Exchange"
+"""Not in any .proto: its messages are frames, and no serialiser touches them (docs/frames.md)."""
+
+_LEAST_PAUSE_S, _MOST_PAUSE_S = 0.05, 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class LaneOpened:
+    """The worker has greeted; frames may be sent."""
+
+    lane: "Lane"
+    hello: Hello
+
+
+@dataclass(frozen=True, slots=True)
+class LaneLost:
+    """Whatever was on its way in this lane will not be answered."""
+
+    lane: "Lane"
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class FrameArrived:
+    """A frame as it came, unread."""
+
+    lane: "Lane"
+    data: bytes
+
+
+LaneEvent = LaneOpened | LaneLost | FrameArrived
+
+
+class Inbox(Protocol):
+    """Where lanes put what happens, from their threads."""
+
+    def put(self, event: LaneEvent) -> None: ...
+
+
+class Lane:
+    """`start`, then `send` between LaneOpened and LaneLost, from one thread; `close` from any."""
+
+    def __init__(
+        self,
+        worker: str,
+        address: str,
+        inbox: Inbox,
+        *,
+        max_frame_bytes: int,
+        tls: TlsFiles | None = None,
+    ) -> None:
+        self.worker = worker
+        self.address = address
+        self._inbox = inbox
+        self._max_frame_bytes = max_frame_bytes
+        self._channel = open_channel(address, max_frame_bytes, tls)
+        self._is_closed = threading.Event()
+        self._lock = threading.Lock()
+        self._outgoing: queue.SimpleQueue[bytes | None] | None = None
+        self._waiting: deque[bytes] = deque()
+        self._credits = 0
+        self._thread = threading.Thread(target=self._pump, name=f"expertmesh-lane-{worker}", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def send(self, frame: bytes) -> None:
+        """Now, or when the worker has answered others. A lane that is not open loses it."""
+        with self._lock:
+            if self._outgoing is None:
+                return
+            if self._credits == 0:
+                self._waiting.append(frame)
+            else:
+                self._credits -= 1
+                self._outgoing.put(frame)
+
+    def close(self) -> None:
+        """No event follows."""
+        self._is_closed.set()
+        self._channel.close()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def _pump(self) -> None:
+        pause = _LEAST_PAUSE_S
+        while not self._is_closed.is_set():
+            reason = "the worker has ended the stream"
+            try:
+                if self._stream():
+                    pause = _LEAST_PAUSE_S
+            except grpc.RpcError as error:
+                reason = _reason(error)
+            except (FrameError, WorkerMismatchError) as error:
+                reason = str(error)
+            except ValueError:
+                return  # the channel was closed under us
+            self._forget()
+            if self._is_closed.is_set():
+                return
+            self._inbox.put(LaneLost(self, reason))
+            self._is_closed.wait(pause)
+            pause = min(2 * pause, _MOST_PAUSE_S)
+
+    def _stream(self) -> bool:
+        """One stream from its greeting to its end; -> whether there was a greeting."""
+        outgoing: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        stub: grpc.StreamStreamMultiCallable[bytes, bytes] = self._channel.stream_stream(METHOD)
+        call: Iterator[bytes] = stub(iter(outgoing.get, None))
+        try:
+            first = next(call, None)
+            if first is None:
+                return False
+            hello = Hello.of(decode(first, self._max_frame_bytes))
+            with self._lock:
+                self._credits, self._outgoing = hello.credits, outgoing
+            self._inbox.put(LaneOpened(self, hello))
+            for data in call:
+                self._answered(outgoing)
+                self._inbox.put(FrameArrived(self, data))
+            return True
+        finally:
+            outgoing.put(None)
+
+    def _answered(self, outgoing: queue.SimpleQueue[bytes | None]) -> None:
+        """Every frame is answered by one, which gives its credit back."""
+        with self._lock:
+            if self._waiting:
+                outgoing.put(self._waiting.popleft())
+            else:
+                self._credits += 1
+
+    def _forget(self) -> None:
+        with self._lock:
+            self._outgoing = None
+            self._waiting.clear()
+            self._credits = 0
+
+
+def _reason(error: grpc.RpcError) -> str:
+    code, details = getattr(error, "code", None), getattr(error, "details", None)
+    return f"{code().name}: {details()}" if code and details else repr(error)

@@ -1,0 +1,121 @@
+"""Rows of activations as bytes, and bytes as rows: exact, or in MXFP8 at about half of bfloat16.
+
+MXFP8 is the open standard's: blocks of 32 values in E4M3 that share a power of two, taken from the largest of
+them; what then lies beyond E4M3's range is cut to it. Not here: frames. Called by both ends of a stream.
+"""
+
+from collections.abc import Sequence
+from enum import IntEnum
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from protos.errors import MalformedFrameError
+from router.frame import FieldReader
+
+BLOCK = 32
+_LARGEST = 448.0  # of E4M3
+_EXPONENT_OF_LARGEST = 8  # 448 = 1.75 · 2⁸
+_BIAS = 127
+
+
+class RowFormat(IntEnum):
+    """How rows travel; the numbers are the wire's."""
+
+    FLOAT32 = 0
+    BFLOAT16 = 1
+    MXFP8 = 2
+
+
+_FORMAT_TO_DTYPE = {RowFormat.FLOAT32: torch.float32, RowFormat.BFLOAT16: torch.bfloat16}
+_ROW_FORMATS = frozenset(RowFormat)
+_DTYPE_TO_FORMAT = {dtype: row_format for row_format, dtype in _FORMAT_TO_DTYPE.items()}
+
+
+def row_format_of(read: FieldReader) -> RowFormat:
+    """The next field of a frame."""
+    number = read.natural()
+    if number not in _ROW_FORMATS:
+        raise MalformedFrameError(f"row format {number} does not exist")
+    return RowFormat(number)
+
+
+def exact_format(dtype: torch.dtype) -> RowFormat:
+    """The format that keeps every bit of activations of this type."""
+    return _DTYPE_TO_FORMAT[dtype]
+
+
+def num_bytes(row_format: RowFormat, hidden: int) -> int:
+    """Of one row on the wire."""
+    if row_format is RowFormat.MXFP8:
+        return hidden + -(-hidden // BLOCK)
+    return hidden * _FORMAT_TO_DTYPE[row_format].itemsize
+
+
+def pack_rows(rows: Tensor, row_format: RowFormat) -> list[memoryview]:
+    """rows: [rows, hidden] contiguous, on any device -> the sections of a frame."""
+    if row_format is RowFormat.MXFP8:
+        values, exponents = _to_mxfp8(rows.float().cpu())
+        return [_bytes_of(values), _bytes_of(exponents)]
+    assert _FORMAT_TO_DTYPE[row_format] == rows.dtype, "rows travel as they are, or in MXFP8"
+    return [_bytes_of(rows.cpu())]
+
+
+def unpack_rows(
+    sections: Sequence[memoryview], row_format: RowFormat, num_rows: int, hidden: int, dtype: torch.dtype
+) -> Tensor:
+    """-> [rows, hidden] in `dtype`, on the CPU, in memory of its own."""
+    if row_format is RowFormat.MXFP8:
+        values, exponents = (
+            _matrix(sections[0], num_rows, hidden),
+            _matrix(sections[1], num_rows, -(-hidden // BLOCK)),
+        )
+        return _from_mxfp8(values, exponents).to(dtype)
+    exact = _FORMAT_TO_DTYPE[row_format]
+    return _matrix(sections[0], num_rows, hidden * exact.itemsize).view(exact).to(dtype)
+
+
+def exact_rows(
+    sections: Sequence[memoryview], row_format: RowFormat, num_rows: int, hidden: int, dtype: torch.dtype
+) -> memoryview:
+    """The bytes of [rows, hidden] in `dtype`: those that came, where they came as they are."""
+    if row_format is RowFormat.MXFP8:
+        return _bytes_of(unpack_rows(sections, row_format, num_rows, hidden, dtype))
+    return sections[0]
+
+
+def num_sections(row_format: RowFormat) -> int:
+    return 2 if row_format is RowFormat.MXFP8 else 1
+
+
+def _bytes_of(tensor: Tensor) -> memoryview:
+    return tensor.contiguous().view(torch.uint8).numpy().data.cast("B")
+
+
+def _matrix(section: memoryview, num_rows: int, width: int) -> Tensor:
+    """A copy: torch has no tensors that must not be written to. [rows, width] uint8"""
+    if section.nbytes != num_rows * width:
+        raise MalformedFrameError(
+            f"a section has {section.nbytes} bytes; {num_rows} rows of {width} bytes were announced"
+        )
+    return torch.from_numpy(np.frombuffer(section, dtype=np.uint8).reshape(num_rows, width).copy())
+
+
+def _to_mxfp8(rows: Tensor) -> tuple[Tensor, Tensor]:
+    """rows: [rows, hidden] float32 -> E4M3 [rows, hidden], exponents [rows, blocks] uint8"""
+    num_rows, hidden = rows.shape
+    padded = torch.nn.functional.pad(rows, (0, -hidden % BLOCK)).view(num_rows, -1, BLOCK)
+    largest = padded.abs().amax(dim=-1)  # [rows, blocks]
+    exponents = torch.frexp(largest).exponent - 1 - _EXPONENT_OF_LARGEST  # of the shared power of two
+    exponents = exponents.clamp(-_BIAS, _BIAS)
+    scaled = torch.ldexp(padded, -exponents[..., None]).clamp(-_LARGEST, _LARGEST)
+    values = scaled.view(num_rows, -1)[:, :hidden].to(torch.float8_e4m3fn)
+    return values, (exponents + _BIAS).to(torch.uint8)
+
+
+def _from_mxfp8(values: Tensor, exponents: Tensor) -> Tensor:
+    """values: [rows, hidden] uint8, exponents: [rows, blocks] uint8 -> [rows, hidden] float32"""
+    hidden = values.shape[1]
+    powers = (exponents.int() - _BIAS).repeat_interleave(BLOCK, dim=1)[:, :hidden]
+    return torch.ldexp(values.view(torch.float8_e4m3fn).float(), powers)

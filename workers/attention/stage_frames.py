@@ -1,0 +1,132 @@
+"""The frames between an attention worker and its stages: hidden states of a step's tokens, there and back.
+
+A step carries all that the stage's layers need to know of its tokens: where they stand, and where their keys
+and values lie. Pages are numbered alike in every stage.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from kernels.attention import AttentionQueries
+from kernels.paging import PageTable
+from model.step_batch import LayerView, StepBatch
+from protos.errors import MalformedFrameError
+from router.frame import FieldReader, Frame, FrameKind, encode
+from router.rows import exact_format, pack_rows, row_format_of, unpack_rows
+
+
+class StageStep(NamedTuple):
+    """Run the stage's layers on these tokens, and give back the rows that `batch.logit_rows` names."""
+
+    source: str
+    number: int
+    session: int
+    hidden: Tensor  # [tokens, hidden]
+    batch: StepBatch  # its token ids are not needed, and do not travel
+
+    def encode(self) -> bytes:
+        batch = self.batch
+        row_format = exact_format(self.hidden.dtype)
+        fields = (
+            self.source,
+            self.number,
+            self.session,
+            int(row_format),
+            *self.hidden.shape,
+            batch.full.queries.table.pages.shape[1],
+            batch.sliding.queries.table.pages.shape[1],
+        )
+        numbers = [_bytes_of(tensor) for tensor in _numbers_of(batch)]
+        return encode(FrameKind.STEP, fields, (*numbers, *pack_rows(self.hidden, row_format)))
+
+    @classmethod
+    def of(cls, frame: Frame, device: torch.device | str) -> "StageStep":
+        if frame.kind is not FrameKind.STEP:
+            raise MalformedFrameError(f"a stage was sent a {frame.kind.name} frame")
+        read = FieldReader(frame)
+        source, number, session = read.text(), read.natural(), read.natural()
+        row_format = row_format_of(read)
+        num_tokens, hidden_size = read.natural(), read.natural()
+        widths = read.natural(), read.natural()
+        read.end()
+        if len(frame.sections) != _NUM_NUMBERS + 1:
+            raise MalformedFrameError(f"a step has {len(frame.sections)} sections")
+        numbers = [_integers(section, device) for section in frame.sections[:_NUM_NUMBERS]]
+        batch = _batch_of(numbers, num_tokens, widths)
+        dtype = torch.bfloat16 if row_format is exact_format(torch.bfloat16) else torch.float32
+        hidden = unpack_rows(frame.sections[_NUM_NUMBERS:], row_format, num_tokens, hidden_size, dtype)
+        return cls(source, number, session, hidden.to(device), batch)
+
+
+class Hidden(NamedTuple):
+    """What came of a step: the rows that were wanted."""
+
+    number: int
+    rows: Tensor  # [wanted rows, hidden]
+
+    def encode(self) -> bytes:
+        row_format = exact_format(self.rows.dtype)
+        fields = (self.number, int(row_format), *self.rows.shape)
+        return encode(FrameKind.HIDDEN, fields, pack_rows(self.rows, row_format))
+
+    @classmethod
+    def of(cls, frame: Frame, dtype: torch.dtype) -> "Hidden":
+        if frame.kind is not FrameKind.HIDDEN or len(frame.sections) != 1:
+            raise MalformedFrameError(f"a stage has answered with a {frame.kind.name} frame")
+        read = FieldReader(frame)
+        number, row_format = read.natural(), row_format_of(read)
+        num_rows, hidden_size = read.natural(), read.natural()
+        read.end()
+        return cls(number, unpack_rows(frame.sections, row_format, num_rows, hidden_size, dtype))
+
+
+_NUM_NUMBERS = 10
+
+
+def _numbers_of(batch: StepBatch) -> Sequence[Tensor]:
+    full, sliding = batch.full, batch.sliding
+    return (
+        batch.positions,
+        full.queries.starts,
+        full.queries.first_positions,
+        *(
+            tensor
+            for view in (full, sliding)
+            for tensor in (view.slots, view.queries.table.pages, view.queries.table.first_page)
+        ),
+        batch.logit_rows,
+    )
+
+
+def _batch_of(numbers: Sequence[Tensor], num_tokens: int, widths: tuple[int, int]) -> StepBatch:
+    positions, starts, first_positions, *of_views, logit_rows = numbers
+    num_sequences = len(first_positions)
+    if len(positions) != num_tokens or len(starts) != num_sequences + 1 or int(starts[-1]) != num_tokens:
+        raise MalformedFrameError(f"a step of {num_tokens} tokens does not add up")
+    if len(logit_rows) and not 0 <= int(logit_rows.min()) <= int(logit_rows.max()) < num_tokens:
+        raise MalformedFrameError(f"a step of {num_tokens} tokens wants rows beyond them")
+    views = []
+    for width, (slots, pages, first_page) in zip(widths, (of_views[:3], of_views[3:]), strict=True):
+        if (
+            len(slots) != num_tokens
+            or len(first_page) != num_sequences
+            or len(pages) != width * num_sequences
+        ):
+            raise MalformedFrameError(f"a step's page tables are not for {num_sequences} sequences")
+        table = PageTable(pages.view(num_sequences, width), first_page)
+        views.append(LayerView(slots, AttentionQueries(starts, first_positions, table)))
+    return StepBatch(positions, positions, views[0], views[1], logit_rows)
+
+
+def _bytes_of(tensor: Tensor) -> memoryview:
+    return tensor.cpu().contiguous().numpy().data.cast("B")
+
+
+def _integers(section: memoryview, device: torch.device | str) -> Tensor:
+    if section.nbytes % 8:
+        raise MalformedFrameError(f"a section of integers has {section.nbytes} bytes")
+    return torch.from_numpy(np.frombuffer(section, dtype="<i8").copy()).to(device)
