@@ -23,7 +23,7 @@ from router.rescue import candidates, place
 _SHARPNESS = 8
 """Of the norm that stands for the busiest worker: high, but so that the second busiest counts a little."""
 
-_MOST_PARTNERS = 6
+_MOST_PARTNERS = 3
 """How many of the least busy workers are tried as partners of the busiest."""
 
 
@@ -68,7 +68,7 @@ def rebalance(
 ) -> Balance:
     """`workers` may be others than before; one that holds more than its slots is given nothing more.
 
-    `costs` come from `LoadCost.table`. If no replica is missing, no layer's busiest worker gets more to do.
+    `costs` come from `LoadCost.table`. If no replica is missing, the layers together take no longer.
     """
     hosting = Hosting(previous, workers, costs)
     floor = min(replicas, hosting.num_usable)
@@ -217,7 +217,7 @@ class _Search:
             for worker in others
         }
         for pair in hosting.experts_of(layer, busiest):
-            if len(hosting.hosts(pair)) > self._floor:
+            if len(hosting.hosts(pair)) > self._floor and hosting.may_leave(pair, busiest):
                 yield _Change(((pair, busiest),), ())
             for worker in others:
                 yield from self._into_slot(pair, busiest, worker, spares.get(worker))

@@ -77,6 +77,12 @@ class Exchange:
         self._here: list[Errand] = []
         self._stranded: list[Errand] = []
         self._last_progress = 0.0
+        self._is_running = False
+
+    @property
+    def epoch_in_use(self) -> int:
+        """No frame is on its way, or will be sent, that was planned by an older placement."""
+        return self.peers.epoch if self._is_running else self.peers.newest_epoch
 
     def update(self, topology: Topology) -> None:
         self.peers.update(topology)
@@ -87,15 +93,16 @@ class Exchange:
     def run(self, layer: int, expert_ids: Integers, carrier: Carrier) -> list[Finished]:
         """expert_ids: [tokens, top_k] -> every (token, slot) place in one of these."""
         began = self._last_progress = time.monotonic()
-        top_k = expert_ids.shape[1]
-        self._take_what_came()
-        hosts = self.peers.table.hosts_for(layer, expert_ids.ravel())
-        job = _Job(layer, top_k, carrier)
-        errands = self._send_shares(job, plan_dispatch(expert_ids, hosts))
+        self._is_running = True
+        job = _Job(layer, expert_ids.shape[1], carrier)
         try:
+            self._take_what_came()
+            hosts = self.peers.table.hosts_for(layer, expert_ids.ravel())
+            errands = self._send_shares(job, plan_dispatch(expert_ids, hosts))
             while not all(errand.is_done for errand in errands):
                 self._go_on(job)
         finally:
+            self._is_running = False
             self._under_way.clear()
             self._here.clear()
             self._stranded.clear()

@@ -6,6 +6,7 @@ as there are nodes, and no worker is given more than it has room for. Not here: 
 """
 
 from collections.abc import Iterator, Sequence
+from math import inf
 from typing import NamedTuple
 
 from router.expert_host import ExpertHost
@@ -79,9 +80,16 @@ class Hosting:
         on_node = sum(self._nodes[host] == self._nodes[worker] for host in hosts)
         return on_node < -(-(len(hosts) + 1) // self._num_nodes)
 
+    def may_leave(self, pair: Pair, worker: int) -> bool:
+        """Whether the others keep to the rules when it goes, and are any."""
+        others = [host for host in self.hosts(pair) if host != worker]
+        return bool(others) and self._crowded(others) is None
+
     def crowded_host(self, pair: Pair) -> int | None:
         """A host on a node that has more of the replicas than it should."""
-        hosts = self.hosts(pair)
+        return self._crowded(self.hosts(pair))
+
+    def _crowded(self, hosts: Sequence[int]) -> int | None:
         most = -(-len(hosts) // max(self._num_nodes, 1))
         on_node = [self._nodes[host] for host in hosts]
         return next((host for host in hosts if on_node.count(self._nodes[host]) > most), None)
@@ -101,14 +109,14 @@ class Hosting:
         self._load(pair, 1.0)
 
     def coldest_spares(self, replicas: int) -> dict[int, Pair]:
-        """For every worker that has one, the least wanted of its experts with more hosts than this."""
+        """For every worker that has one, the least wanted of its experts with more hosts than these."""
         coldest: dict[int, tuple[float, Pair]] = {}
-        for layer, experts in enumerate(self._hosts):
-            for expert, hosts in enumerate(experts):
-                if len(hosts) > replicas:
-                    spare = (self._costs[layer][expert] / len(hosts), Pair(layer, expert))
-                    for host in hosts:
-                        coldest[host] = min(coldest.get(host, spare), spare)
+        for pair in self.pairs():
+            hosts = self.hosts(pair)
+            for host in hosts if len(hosts) > replicas else ():
+                spare = (self.share(pair), pair)
+                if spare < coldest.get(host, (inf, pair)) and self.may_leave(pair, host):
+                    coldest[host] = spare
         return {host: pair for host, (_, pair) in coldest.items()}
 
     def placement(self, epoch: int) -> Placement:

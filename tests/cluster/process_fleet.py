@@ -21,7 +21,6 @@ class ProcessOptions:
 
     folder: Path
     config: Mapping[str, object]
-    controller: str
     num_nodes: int = 2
     host: str = "127.0.0.1"
     command_prefix: tuple[str, ...] = ()  # to run a worker elsewhere, in a network of its own
@@ -39,6 +38,11 @@ class ProcessFleet:
         self._remembered: str | None = None
         self.num_starts: dict[str, int] = {}
         self.may_restart = True
+        self._controller = ""
+
+    def set_controller(self, address: str) -> None:
+        """Before anything is spawned."""
+        self._controller = address
 
     def names(self) -> Collection[str]:
         with self._lock:
@@ -105,8 +109,6 @@ class ProcessFleet:
             "folder": str(made.folder),
             "node": f"node-{number % made.num_nodes}",
             "host": made.host,
-            "controller": made.controller,
+            "controller": self._controller,
         }
         return [*made.command_prefix, sys.executable, "-m", "tests.cluster.worker_process", json.dumps(told)]
-
-
