@@ -4,7 +4,8 @@ Not here: what the controller does with them. Called by commands.
 """
 
 from collections.abc import Callable, Iterator
-from typing import TypeVar
+from dataclasses import dataclass
+from typing import TypeVar, cast
 
 import grpc
 
@@ -20,6 +21,15 @@ _ANSWER_WITHIN_S = 10.0
 _REFUSED = (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.FAILED_PRECONDITION)
 
 Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True, slots=True)
+class Moves:
+    """What a rebalancing will do."""
+
+    num_loads: int  # experts that workers load for it
+    imbalance_before: float
+    imbalance: float
 
 
 class ClusterClient:
@@ -53,9 +63,10 @@ class ClusterClient:
         request = pb.UndrainRequest(worker=worker, node=node)
         return list(self._asked(lambda: self._stub.Undrain(request, timeout=_ANSWER_WITHIN_S)).workers)
 
-    def rebalance(self, max_loads: int | None = None) -> pb.RebalanceResponse:
+    def rebalance(self, max_loads: int | None = None) -> Moves:
         request = pb.RebalanceRequest(max_loads=max_loads)
-        return self._asked(lambda: self._stub.Rebalance(request, timeout=_ANSWER_WITHIN_S))
+        answer = self._asked(lambda: self._stub.Rebalance(request, timeout=_ANSWER_WITHIN_S))
+        return Moves(answer.loads, answer.imbalance_before, answer.imbalance)
 
     def set_replication(self, replicas: int) -> None:
         request = pb.SetReplicationRequest(replicas=replicas)
@@ -77,9 +88,9 @@ class ClusterClient:
             raise self._in_our_words(error) from error
 
     def _in_our_words(self, error: grpc.RpcError) -> ExpertMeshError:
-        assert isinstance(error, grpc.Call), "every failed call is one"
-        words = error.details() or error.code().name
-        return InvalidRequestError(words) if error.code() in _REFUSED else self._gone(words)
+        call = cast("grpc.Call", error)  # gRPC's errors are calls too, and its types do not say so
+        words = call.details() or call.code().name
+        return InvalidRequestError(words) if call.code() in _REFUSED else self._gone(words)
 
     def _gone(self, words: str) -> ControllerUnreachableError:
         return ControllerUnreachableError(

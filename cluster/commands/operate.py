@@ -70,12 +70,10 @@ def run_drain(arguments: argparse.Namespace) -> None:
 def run_rebalance(arguments: argparse.Namespace) -> None:
     client = open_client(arguments)
     try:
-        balance = client.rebalance(arguments.max_loads)
+        moves = client.rebalance(arguments.max_loads)
     finally:
         client.close()
-    print(
-        f"{balance.loads} experts move; imbalance {balance.imbalance_before:.2f} -> {balance.imbalance:.2f}"
-    )
+    print(f"{moves.num_loads} experts move; imbalance {moves.imbalance_before:.2f} -> {moves.imbalance:.2f}")
 
 
 def _scale(arguments: argparse.Namespace, client: "ClusterClient") -> None:

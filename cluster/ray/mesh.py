@@ -12,8 +12,9 @@ from cluster.config.config import Config
 from cluster.controller.expert_care import MeshShape
 from cluster.controller.wishes import Wishes
 from cluster.ray import memory
-from cluster.ray.actors import ControllerActor, find_controller
-from cluster.ray.names import CONTROLLER, wishes_key
+from cluster.ray.controller_actor import ControllerActor
+from cluster.ray.find_controller import find_controller
+from cluster.ray.names import CONTROLLER, FOR_EVER, wishes_key
 from cluster.ray.needs import with_devices
 from cluster.ray.places import Places
 from cluster.ray.ray_cluster import RayCluster
@@ -21,6 +22,8 @@ from cluster.ray.this_node import is_loopback
 from protos.errors import ConfigError
 
 _BEGIN_WITHIN_S = 120.0
+_NUM_CALLS = 8
+"""Of the controller's address, at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,21 +40,18 @@ def begin_mesh(config: Config, cluster: RayCluster, shape: MeshShape, wishes: Wi
     if CONTROLLER in _actors(name):
         return Mesh(find_controller(name), was_there=True)
     _check_host(config, cluster)
-    controller = (
-        ray.remote(ControllerActor)
-        .options(
-            name=CONTROLLER,
-            namespace=name,
-            lifetime="detached",
-            get_if_exists=True,
-            max_restarts=-1,
-            max_concurrency=8,
-            num_cpus=0,
-        )
-        .remote(with_devices(config, cluster.num_gpus), shape, wishes, name)
+    begun = ray.remote(ControllerActor).options(
+        name=CONTROLLER,
+        namespace=name,
+        lifetime="detached",
+        get_if_exists=True,
+        max_restarts=FOR_EVER,
+        max_concurrency=_NUM_CALLS,
+        num_cpus=0,
     )
+    begun.remote(with_devices(config, cluster.num_gpus), shape, wishes, name)
     try:
-        return Mesh(str(ray.get(controller.address.remote(), timeout=_BEGIN_WITHIN_S)), was_there=False)
+        return Mesh(find_controller(name, _BEGIN_WITHIN_S), was_there=False)
     except (RayActorError, GetTimeoutError) as error:
         raise ConfigError(f"the controller could not begin: {error}") from error
 

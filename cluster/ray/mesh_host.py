@@ -16,7 +16,7 @@ import ray
 from cluster.config.config import Config
 from cluster.first_wishes import first_wishes, mesh_shape
 from cluster.model_folder import find_model
-from cluster.ray.actors import find_controller
+from cluster.ray.find_controller import find_controller
 from cluster.ray.mesh import Mesh, begin_mesh, take_down
 from cluster.ray.ray_cluster import RayCluster, open_ray
 from cluster.status_table import is_serving, serving_addresses

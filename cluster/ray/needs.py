@@ -4,6 +4,7 @@ Not here: where they are put (`places`).
 """
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from cluster.config.config import Config
 from protos.errors import ConfigError
@@ -62,5 +63,5 @@ def num_threads(config: Config, kind: WorkerKind, num_cores: int, num_nodes: int
     return given or max(1, num_cores * num_nodes // num_workers)
 
 
-def _device(has_gpu: bool) -> str:
+def _device(has_gpu: bool) -> Literal["cpu", "cuda"]:
     return "cuda" if has_gpu else "cpu"

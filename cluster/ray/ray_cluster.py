@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import ray
 
 from cluster.config.config import ClusterConfig
+from cluster.ray.this_node import alive_nodes
 from protos.errors import ConfigError
 
 _OBJECT_STORE_BYTES = 80 << 20
@@ -40,11 +41,9 @@ def open_ray(config: ClusterConfig) -> RayCluster:
             ray.init(address=config.ray, namespace=config.name, logging_level=logging.WARNING)
     except (ConnectionError, ValueError, RuntimeError) as error:
         raise ConfigError(_refusal(config.ray, error)) from error
-    alive = [node for node in ray.nodes() if node["Alive"]]
+    nodes = alive_nodes()
     return RayCluster(
-        is_ours,
-        frozenset(node["NodeManagerAddress"] for node in alive),
-        int(ray.cluster_resources().get("GPU", 0)),
+        is_ours, frozenset(node.address for node in nodes), sum(node.num_gpus for node in nodes)
     )
 
 

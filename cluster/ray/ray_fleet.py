@@ -1,32 +1,28 @@
 """The fleet that is shipped: every worker a detached, named Ray actor, which Ray begins anew when it dies.
 
-Not here: what an actor does (`actors`). Called by the controller's thread.
+Not here: what an actor does (`worker_actor`). Called by the controller's thread.
 """
 
 from collections.abc import Collection
 
 import ray
-from ray.actor import ActorClass
 
 from cluster.config.config import Config
 from cluster.controller.fleet import WorkerSpec
 from cluster.ray import memory
-from cluster.ray.names import CONTROLLER, wishes_key
+from cluster.ray.names import CONTROLLER, FOR_EVER, wishes_key
 from cluster.ray.needs import needs_of
 from cluster.ray.places import Places
+from cluster.ray.worker_actor import WorkerActor
 from workers.membership.members import WorkerKind
-
-_FOR_EVER = -1
-"""Ray's word for restarts without end."""
 
 
 class RayFleet:
     """A `Fleet`. Of a mesh, which is a namespace of Ray."""
 
-    def __init__(self, config: Config, mesh: str, worker_actor: ActorClass) -> None:
+    def __init__(self, config: Config, mesh: str) -> None:
         self._config = config
         self._mesh = mesh
-        self._worker_actor = worker_actor
         self._places = Places(mesh)
 
     def names(self) -> Collection[str]:
@@ -52,12 +48,12 @@ class RayFleet:
         needs = needs_of(self._config, kind)
         name_to_place = self._places.take([spec.name for spec in specs], needs.resources)
         for spec in specs:
-            self._worker_actor.options(
+            ray.remote(WorkerActor).options(
                 name=spec.name,
                 namespace=self._mesh,
                 lifetime="detached",
                 get_if_exists=True,
-                max_restarts=_FOR_EVER,
+                max_restarts=FOR_EVER,
                 num_cpus=needs.num_cpus,
                 num_gpus=needs.num_gpus,
                 scheduling_strategy=name_to_place[spec.name],
