@@ -11,7 +11,8 @@ from protos.errors import ConfigError
 from workers.membership.members import WorkerKind
 
 _SOME_CPU = 0.01
-"""Of a worker whose threads nobody has counted: enough to stay off nodes that take no work."""
+"""Enough to stay off nodes that take no work. Threads are not reserved: they share cores well, and a mesh
+that wants more of them than there are cores would never begin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +52,7 @@ def needs_of(config: Config, kind: WorkerKind) -> Needs:
     cluster = config.cluster
     is_expert = kind is WorkerKind.EXPERT
     device = cluster.experts.device if is_expert else config.engine.device
-    threads = cluster.experts.threads if is_expert else cluster.attention.threads
-    return Needs(num_cpus=threads or _SOME_CPU, num_gpus=int(device == "cuda"))
+    return Needs(num_cpus=_SOME_CPU, num_gpus=int(device == "cuda"))
 
 
 def num_threads(config: Config, kind: WorkerKind, num_cores: int, num_nodes: int) -> int:

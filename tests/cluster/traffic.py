@@ -1,4 +1,4 @@
-"""Requests against a mesh, each held against what it gets alone, while a test does what it wants to the mesh."""
+"""Requests against a mesh, each held against what it gets alone, while a test does what it wants to it."""
 
 import asyncio
 import threading
