@@ -16,9 +16,9 @@ from torch import Tensor
 
 from kernels.group import Assignments
 from model.weights import ExpertWeights
-from protos.errors import ExpertMeshError, MalformedFrameError, StaleEpochError
+from protos.errors import ExpertMeshError, StaleEpochError
 from router.dispatch_frames import CombineMode, Dispatch, Hello, Reply
-from router.frame import Frame, FrameKind
+from router.frame import Frame
 from router.placement import LayerToExperts
 from router.rows import RowFormat, pack_rows, unpack_rows
 from workers.experts.shard import ExpertArithmetic, ExpertShard, sum_by_row
@@ -105,8 +105,6 @@ class ExpertWorker:
             self._shard = self._shard.with_only(layer_to_experts)
 
     def answer(self, frame: Frame) -> bytes:
-        if frame.kind is not FrameKind.DISPATCH:
-            raise MalformedFrameError(f"an expert worker was sent a {frame.kind.name} frame")
         return self._turns.run(Dispatch.of(frame)).encode()
 
     def _compute(self, dispatches: Sequence[Dispatch]) -> list[Reply | Exception]:
