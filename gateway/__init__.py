@@ -1,1 +1,1 @@
-"""Tenants in, tokens out: HTTP, gRPC, harmony, fair queue. Empty until the gateway is built."""
+"""Tenants in, tokens out: HTTP, gRPC, harmony, fair queue. Today: its links to engines."""

@@ -9,7 +9,8 @@ It is not a wire format and imports nothing: the codes are the numbers that gRPC
     ├── BrokenLogitsError          INTERNAL            500  the operator looks for a damaged checkpoint
     ├── ConfigError                FAILED_PRECONDITION 500  the operator changes a file or a flag
     │   ├── EnvironmentConflictError   a package is installed that cannot live beside us
-    │   └── MissingExtraError          a package is not installed; the message names the extra that brings it
+    │   ├── MissingExtraError          a package is not installed; the message names the extra that brings it
+    │   └── DoesNotFitError            the model needs more memory or more workers than there are
     ├── CheckpointError            FAILED_PRECONDITION 500  the operator repairs the model folder
     │   ├── CorruptFileError           a file is cut short or is not safetensors
     │   ├── TensorMissingError         the layout wants a tensor that no file holds
@@ -138,6 +139,10 @@ class EnvironmentConflictError(ConfigError):
 
 class MissingExtraError(ConfigError):
     """The command needs a package that this installation of ExpertMesh was made without."""
+
+
+class DoesNotFitError(ConfigError):
+    """The model, as it is wanted, needs more memory or more workers than there are."""
 
 
 class CheckpointError(ExpertMeshError):

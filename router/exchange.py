@@ -53,6 +53,7 @@ class Exchange:
             tls=tls,
         )
         self.statistics = ExchangeStatistics()
+        self._is_running = False
         self._silence = SilenceWatch()
         self._standing = Standing(
             self.peers,
@@ -66,6 +67,11 @@ class Exchange:
             settings.max_frame_bytes,
         )
 
+    @property
+    def epoch_in_use(self) -> int:
+        """No frame that is still wanted, or will be sent, was planned by an older placement."""
+        return self.peers.epoch if self._is_running else self.peers.newest_epoch
+
     def update(self, topology: Topology) -> None:
         self.peers.update(topology)
 
@@ -75,11 +81,13 @@ class Exchange:
     def run(self, layer: int, expert_ids: Integers, carrier: Carrier) -> list[Finished]:
         """expert_ids: [tokens, top_k] -> every (token, slot) place in one of these."""
         began = time.monotonic()
+        self._is_running = True  # and only then the newest placement is looked up
         self.listen()
         delivery = Delivery(self._standing, layer, expert_ids.shape[1], carrier)
         try:
             return delivery.run(expert_ids)
         finally:
+            self._is_running = False
             if delivery.unanswered:
                 self._let_go(delivery)
             self.statistics.num_dispatches += 1

@@ -61,6 +61,12 @@ class Peers:
         return self.table.placement.epoch
 
     @property
+    def newest_epoch(self) -> int:
+        """That was heard of; the table follows when there is something to dispatch."""
+        with self._lock:
+            return self._placement.epoch
+
+    @property
     def troubles(self) -> Mapping[str, str]:
         """Why each worker that is not asked is not."""
         return self._worker_to_trouble

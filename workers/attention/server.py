@@ -11,13 +11,12 @@ from grpc_reflection.v1alpha import reflection
 
 from protos.gen.v1 import attention_pb2_grpc
 from router.channel import TlsFiles, listen, make_server
+from workers.attention.limits import MAX_MESSAGE_BYTES
 from workers.attention.service import AttentionServicer, ServedModel
 from workers.attention.switchboard import Switchboard
 from workers.engine.door import EngineDoor
 
 SERVICE = "expertmesh.attention.v1.AttentionService"
-MAX_MESSAGE_BYTES = 64 << 20
-"""A prompt of the longest context with twenty log-probabilities a token comes back in half of it."""
 _NUM_THREADS = 128
 """Each gateway's stream takes one for as long as it stands."""
 

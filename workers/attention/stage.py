@@ -52,7 +52,7 @@ class Stage:
             weights = checkpoint.load(
                 selection, progress=progress, device=options.device, dtype=options.dtype
             )
-        model = fingerprint(checkpoint)
+        model = self.model = fingerprint(checkpoint)
         self._exchange = Exchange(options.exchange, model=model, tls=options.tls)
         settings = StageSettings(
             options.name, model, options.dtype, options.cache_bytes, options.exchange.max_frame_bytes
@@ -68,7 +68,7 @@ class Stage:
     @property
     def epoch(self) -> int | None:
         """Of the placement in use; None before there is one."""
-        return self._exchange.peers.epoch or None
+        return self._exchange.epoch_in_use or None
 
     def start(self) -> None:
         self._server.start()

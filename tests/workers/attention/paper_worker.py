@@ -11,13 +11,15 @@ from protos.gen.v1 import attention_pb2 as pb
 from protos.gen.v1 import attention_pb2_grpc
 from router.channel import open_channel
 from tests.workers.engine.paper_engine import PaperEngine
-from workers.attention.server import MAX_MESSAGE_BYTES, AttentionServer
+from workers.attention.limits import MAX_MESSAGE_BYTES
+from workers.attention.server import AttentionServer
 from workers.attention.service import ServedModel
 from workers.attention.switchboard import Switchboard
 from workers.engine.engine import Engine
 from workers.engine.step_work import Work, WorkResult
 
 PATIENCE_S = 30.0
+NARROW = (("grpc.http2.bdp_probe", 0), ("grpc.http2.lookahead_bytes", 1 << 14))
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
@@ -34,6 +36,8 @@ class PaperWorker:
         self.paper = PaperEngine(num_pages=200)
         self.may_step = threading.Event()
         self.may_step.set()
+        self.steps_left: int | None = None  # before it waits again
+        self.step_s = 0.0  # how long a step takes at least
         self.fail_with: Exception | None = None
         self.paper.core._model = self
         self.switchboard = Switchboard(max_reports)
@@ -60,10 +64,19 @@ class PaperWorker:
 
     def run(self, works: Sequence[Work]) -> list[WorkResult]:
         """Of a step model."""
+        if self.steps_left is not None:
+            self.steps_left -= 1
+            if self.steps_left < 0:
+                self.may_step.clear()
         assert self.may_step.wait(PATIENCE_S)
+        time.sleep(self.step_s)
         if self.fail_with is not None:
             raise self.fail_with
         return self.paper.model.run(works)
+
+    def let_go(self) -> None:
+        self.steps_left = None
+        self.may_step.set()
 
     def forget(self, choice_key: int) -> None:
         self.paper.model.forget(choice_key)
@@ -72,17 +85,18 @@ class PaperWorker:
         """Also called by the core, as a step model's."""
 
     def shut_down(self) -> None:
-        self.may_step.set()
+        self.let_go()
         self.server.stop()
         self.engine.close()
 
 
 class RawStream:
-    """One Attach stream, message by message."""
+    """One Attach stream, message by message. A narrow one holds little of what is not read."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, *, is_narrow: bool = False) -> None:
         self._commands: queue.SimpleQueue[pb.AttachRequest | None] = queue.SimpleQueue()
-        self.channel = open_channel(address, MAX_MESSAGE_BYTES)
+        narrow = grpc.insecure_channel(address, NARROW) if is_narrow else None
+        self.channel = narrow or open_channel(address, MAX_MESSAGE_BYTES)
         self.stub = attention_pb2_grpc.AttentionServiceStub(self.channel)
         self.call: Iterator[pb.AttachResponse] = self.stub.Attach(iter(self._commands.get, None))
 

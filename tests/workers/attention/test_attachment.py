@@ -18,12 +18,12 @@ def ended(request_id: str) -> RequestEnded:
     return RequestEnded(request_id, Usage(1, 0, 2, 0, 0, 0, 0.0, 0.0))
 
 
-class Cut(Exception):
+class CutError(Exception):
     """Raised where a stream is cut off."""
 
 
 def cut() -> None:
-    raise Cut
+    raise CutError
 
 
 def attach(max_reports: int = 9) -> Attachment:
@@ -95,7 +95,7 @@ def test_who_does_not_read_is_cut_off() -> None:
     attachment.taken("a")
     for token_id in range(2):
         attachment.tell(own(delta("3/a", token_id)))
-    with pytest.raises(Cut):
+    with pytest.raises(CutError):
         attachment.tell(own(delta("3/a", 7)))
 
 

@@ -15,6 +15,9 @@ from workers.attention.server import SERVICE
 from workers.engine.load import ServingState
 from workers.engine.request import GenerationRequest
 
+SLOW_S = 0.02
+"""A step that takes this long: what is to be cancelled does not end by itself before."""
+
 GREEDY = SamplingParameters(temperature=0.0)
 
 
@@ -89,10 +92,9 @@ def test_a_refusal_says_what_is_wrong_and_comes_alone(stream: RawStream) -> None
 
 
 def test_a_worker_that_is_full_says_when_to_come_back(worker: PaperWorker, stream: RawStream) -> None:
-    stream.submit("many", num_choices=20, max_tokens=2)
     worker.may_step.clear()
-    stream.submit("one more", max_tokens=2)
-    wait_until(lambda: worker.engine.load.num_waiting >= 16)
+    stream.submit("many", num_choices=20, max_tokens=2)
+    wait_until(lambda: worker.engine.num_requests == 1)
     stream.submit("too many", num_choices=20, max_tokens=2)
     for message in stream.answers():
         if message.HasField("refused"):
@@ -126,6 +128,7 @@ def test_one_stream_may_use_an_id_again_when_it_is_free(worker: PaperWorker, str
 
 
 def test_cancel_ends_a_request_and_frees_its_pages(worker: PaperWorker, stream: RawStream) -> None:
+    worker.step_s = SLOW_S
     stream.submit("long")
     wait_until(lambda: worker.num_free_pages < 200)
     stream.cancel("long")
@@ -140,6 +143,7 @@ def test_cancel_ends_a_request_and_frees_its_pages(worker: PaperWorker, stream: 
 def test_a_stream_that_is_gone_cancels_its_requests_and_no_others(
     worker: PaperWorker, stream: RawStream, how: str
 ) -> None:
+    worker.step_s = SLOW_S
     leaving = RawStream(worker.server.address)
     for number in range(3):
         leaving.submit(f"{number}")
@@ -155,15 +159,11 @@ def test_a_stream_that_is_gone_cancels_its_requests_and_no_others(
 
 
 def test_a_gateway_that_does_not_read_is_cut_off() -> None:
-    """Its stream is ended, its requests are cancelled; the others notice nothing."""
-    worker = PaperWorker(max_reports=30, max_waiting=500)
-    lazy, eager = RawStream(worker.server.address), RawStream(worker.server.address)
-    prompt = [1] * 300
-    for number in range(200):  # their echoes fill what the connection takes, and then the queue
-        lazy.submit(
-            f"{number}", echo=True, max_tokens=400, sampling=pb.SamplingParameters(prompt_logprobs=20)
-        )
-    del prompt
+    """Its stream is ended, its requests are cancelled; the others notice nothing: 32 reports are for one."""
+    worker = PaperWorker(max_reports=100, max_waiting=500)
+    lazy, eager = RawStream(worker.server.address, is_narrow=True), RawStream(worker.server.address)
+    for number in range(300):  # more than the connection holds and the queue
+        lazy.submit(f"{number}", max_tokens=60)
     eager.submit("eager", max_tokens=30)
     assert tokens_of(eager.outcomes(1)["eager"]) == alone(worker, 30)
     wait_until(lambda: worker.switchboard.num_open == 1)

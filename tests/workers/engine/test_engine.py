@@ -19,6 +19,7 @@ from tests.workers.engine.paper_engine import PaperEngine
 from workers.engine.core import EngineCore
 from workers.engine.engine import Engine
 from workers.engine.events import ChoiceDelta, Event, RequestEnded
+from workers.engine.load import ServingState
 from workers.engine.request import GenerationRequest
 from workers.engine.step_work import Work, WorkResult
 
@@ -119,6 +120,27 @@ def count_steps(core: EngineCore) -> list[None]:
 
     core.step = counted  # type: ignore[method-assign]
     return steps
+
+
+def test_it_says_how_busy_it_is_and_when_it_has_ended(client: Client) -> None:
+    client.may_step.clear()
+    client.submit("first", num_choices=2)
+    while client.engine.load.num_running < 1:
+        time.sleep(0.001)
+    client.submit("second")
+    load = client.engine.load
+    assert load.num_running + load.num_waiting == 3
+    assert load.num_free_pages < load.num_pages == 200
+    assert client.engine.num_requests == 2
+    assert not client.engine.drain(timeout_s=0.0)
+    states = [load.state, client.engine.load.state]
+    assert not client.engine.wait_ended(timeout_s=0.0)
+    client.may_step.set()
+    client.ends(2)
+    client.engine.close()
+    assert client.engine.wait_ended(PATIENCE_S)
+    assert [*states, client.engine.load.state] == list(ServingState)
+    assert client.engine.num_requests == 0
 
 
 def test_cancel_ends_a_request_and_frees_its_pages(client: Client) -> None:

@@ -1,0 +1,1 @@
+"""The one configuration file: what it may say, and reading it."""

@@ -1,0 +1,1 @@
+"""The controller: knows who is there, decides who hosts what, and says so. Never on the token path."""

@@ -1,0 +1,209 @@
+"""The controller's loop: hears who is there, and does what brings the mesh closer to what is wanted.
+
+It keeps nothing that it could not ask for: what workers hold they tell, what operators wished the fleet
+remembers. So a controller that begins in the middle of everything goes on where another one ended. Not here:
+experts (`expert_care`), processes (`Fleet`), the network (`cluster_service`).
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field, replace
+
+from cluster.controller.board import Board
+from cluster.controller.drains import AttentionDrains
+from cluster.controller.expert_care import CareTiming, ExpertCare, MeshShape
+from cluster.controller.fleet import Fleet
+from cluster.controller.status import Known, statuses
+from cluster.controller.wishes import Wishes
+from protos.errors import InvalidRequestError
+from router.balance import Balance
+from router.channel import TlsFiles
+from workers.membership.members import Announcement, MeshTopology, WorkerKind
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ControllerTiming:
+    """How patient it is."""
+
+    tick_s: float = 0.2
+    silent_s: float = 3.0  # an attention worker that has not announced itself for so long is lost
+    care: CareTiming = field(default_factory=CareTiming)
+
+
+class Controller:
+    """`start`, then everything else from any thread, then `stop`."""
+
+    def __init__(
+        self,
+        fleet: Fleet,
+        shape: MeshShape,
+        wishes: Wishes,
+        *,
+        timing: ControllerTiming = ControllerTiming(),
+        tls: TlsFiles | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.board = Board()
+        self._fleet = fleet
+        remembered = fleet.recall()
+        self._wishes = wishes if remembered is None else Wishes.from_text(remembered)
+        self._timing = timing
+        self._clock = clock
+        self._lock = threading.RLock()
+        self._stirred = threading.Event()
+        self._is_stopped = False
+        self._announced: dict[str, tuple[Announcement, float]] = {}
+        self._drains = AttentionDrains(tls, self._stirred.set)
+        self._care = ExpertCare(
+            shape, self._wishes.replicas, timing.care, tls=tls, changed=self._stirred.set, now=clock()
+        )
+        self._thread = threading.Thread(target=self._run, name="expertmesh-controller", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """The workers go on by the last placement."""
+        self._is_stopped = True
+        self._stirred.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+        self._care.close()
+        self.board.close()
+
+    def announce(self, said: Announcement) -> None:
+        """A worker is there. Two of one name: the one that began later is meant."""
+        with self._lock:
+            now, before = self._clock(), self._announced.get(said.name)
+            if before is not None and said.incarnation < before[0].incarnation:
+                if now - before[1] < self._timing.silent_s:
+                    return
+                logger.warning("%s is heard of from before its restart, and not from after", said.name)
+            self._announced[said.name] = (said, now)
+        if before is None or before[0] != said:
+            self._stirred.set()
+
+    def drain(self, names: Collection[str]) -> None:
+        """They finish what they do, and go."""
+        self._wish(lambda wishes: wishes.without(self._known(names)))
+
+    def undrain(self, names: Collection[str]) -> None:
+        self._wish(lambda wishes: wishes.with_again(self._known(names)))
+
+    def workers_of(self, node: str) -> list[str]:
+        """Raises InvalidRequestError for a node without any."""
+        workers = self.board.topology.workers
+        names = [worker.name for worker in workers if worker.node == node]
+        if not names:
+            nodes = ", ".join(sorted({worker.node for worker in workers if worker.node}))
+            raise InvalidRequestError(f"there are no workers on the node {node!r}; there are some on {nodes}")
+        return names
+
+    def scale(self, num_attention: int | None, num_experts: int | None) -> Wishes:
+        def changed(wishes: Wishes) -> Wishes:
+            attention = wishes.num_attention if num_attention is None else num_attention
+            experts = wishes.num_experts if num_experts is None else num_experts
+            return replace(wishes, num_attention=attention, num_experts=experts)
+
+        return self._wish(changed)
+
+    def set_replication(self, replicas: int) -> None:
+        """Raises InvalidRequestError or DoesNotFitError, in words."""
+        with self._lock:
+            wishes = replace(self._wishes, replicas=replicas)
+            self._care.replicate(replicas)
+            self._wish(lambda _: wishes)
+
+    def rebalance(self, max_loads: int) -> Balance:
+        with self._lock:
+            balance = self._care.rebalance(max_loads)
+        self._stirred.set()
+        return balance
+
+    def tick(self) -> None:
+        """Look at everything once, and do what follows."""
+        with self._lock:
+            now, specs = self._clock(), self._wishes.specs()
+            self._spawn_and_stop()
+            self._care.look(
+                [name for name, spec in specs.items() if spec.kind is WorkerKind.EXPERT],
+                {name: said for name, (said, _) in self._announced.items()},
+                [said.epoch for said, at in self._announced.values() if self._routes(said, at)],
+                now,
+            )
+            self._publish()
+
+    def _run(self) -> None:
+        while not self._is_stopped:
+            try:
+                self.tick()
+            except Exception:
+                logger.exception("the controller stumbled, and tries again")
+            self._stirred.wait(self._timing.tick_s)
+            self._stirred.clear()
+
+    def _wish(self, change: Callable[[Wishes], Wishes]) -> Wishes:
+        with self._lock:
+            self._wishes = change(self._wishes)
+            self._fleet.remember(self._wishes.to_text())
+            self._stirred.set()
+            return self._wishes
+
+    def _known(self, names: Collection[str]) -> Collection[str]:
+        specs = self._wishes.with_again(self._wishes.drained).specs()
+        unknown = [name for name in names if name not in specs]
+        if unknown:
+            raise InvalidRequestError(f"there is no worker {unknown[0]!r}; there are {', '.join(specs)}")
+        return names
+
+    def _spawn_and_stop(self) -> None:
+        specs, there = self._wishes.specs(), set(self._fleet.names())
+        missing = [spec for name, spec in specs.items() if name not in there]
+        if missing:
+            self._fleet.spawn(missing)
+        for name in sorted(there - set(specs)):
+            if self._may_go(name, there):
+                logger.info("%s goes", name)
+                self._fleet.stop(name)
+                self._announced.pop(name, None)
+                self._drains.forget(name)
+                self._care.forget(name)
+
+    def _may_go(self, name: str, there: Collection[str]) -> bool:
+        """Whether a worker that shall leave has done so as far as anybody needs it."""
+        announced = self._announced.get(name)
+        if announced is None:
+            return True
+        said, _ = announced
+        match said.kind:
+            case WorkerKind.EXPERT:
+                return self._care.may_go(name)
+            case WorkerKind.STAGE:  # it goes after the attention worker before it
+                return name.partition("-stage-")[0] not in there
+            case WorkerKind.ATTENTION:
+                return self._drains.has_ended(name, said.address)
+
+    def _routes(self, said: Announcement, at: float) -> bool:
+        """Whether it may be sending frames by the placement that it names."""
+        return said.kind is not WorkerKind.EXPERT and self._clock() - at < self._timing.silent_s
+
+    def _publish(self) -> None:
+        care, specs = self._care, self._wishes.specs()
+        known = Known(specs, dict(self._announced), care.watches, care.published)
+        models = {said.model for said, _ in self._announced.values()}
+        self.board.publish(
+            MeshTopology(
+                model=min(models, default=""),
+                workers=statuses(known, self._fleet.names(), self._clock() - self._timing.silent_s),
+                placement=care.published,
+                imbalance=care.imbalance,
+                num_lost=care.num_lost,
+                num_rebalances=care.num_rebalances,
+                replicas=self._wishes.replicas,
+                activities=known.activities(care.trouble),
+            )
+        )

@@ -1,0 +1,240 @@
+"""The experts' side of the controller: watches their workers, has experts loaded, publishes who hosts them.
+
+Not here: which workers there shall be (`controller`), the decisions themselves (`reconcile`, `layout`).
+Called under the controller's lock.
+"""
+
+import logging
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+
+from cluster.controller.expert_watch import ExpertWatch
+from cluster.controller.layout import Layout
+from cluster.controller.load_ledger import LoadLedger
+from cluster.controller.reconcile import HeldExperts, differs, loads_needed, retirable, servable
+from protos.errors import DoesNotFitError, InvalidRequestError
+from router.balance import Balance
+from router.channel import TlsFiles
+from router.expert_host import ExpertHost
+from router.expert_loads import imbalance
+from router.placement import Placement
+from workers.membership.members import Announcement, WorkerKind
+
+logger = logging.getLogger(__name__)
+
+_MOST_LOADS_OF_ITSELF = 64
+"""Experts that are moved at once when nobody asked for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class MeshShape:
+    """What the controller must know of the model, and of the workers that it will have."""
+
+    num_layers: int
+    num_experts: int
+    slots_of_worker: int  # (layer, expert) pairs that an expert worker has room for
+
+
+@dataclass(frozen=True, slots=True)
+class CareTiming:
+    """How patient it is with expert workers."""
+
+    give_up_s: float = 120.0  # one that is lost for so long gives its experts to others for good
+    rebalance_every_s: float = 60.0
+    least_gain: float = 0.05  # of imbalance, else nothing is moved
+
+
+class ExpertCare:
+    """`look` once a tick, with all that is known of the workers."""
+
+    def __init__(
+        self,
+        shape: MeshShape,
+        replicas: int,
+        timing: CareTiming,
+        *,
+        tls: TlsFiles | None,
+        changed: Callable[[], None],
+        now: float,
+    ) -> None:
+        self.published: Placement | None = None
+        self.trouble: str | None = None
+        self.watches: dict[str, ExpertWatch] = {}
+        self.num_lost = self.num_rebalances = 0
+        self._shape = shape
+        self._timing = timing
+        self._tls = tls
+        self._changed = changed
+        self._lost_since: dict[str, float] = {}
+        self._layout = Layout(shape.num_layers, shape.num_experts, replicas)
+        self._ledger = LoadLedger(shape.num_layers, shape.num_experts)
+        self._next_rebalance_at = now + timing.rebalance_every_s
+
+    @property
+    def imbalance(self) -> float | None:
+        """Of the published placement under what was measured; None before anything was."""
+        if self.published is None or not self._ledger.num_tokens:
+            return None
+        return imbalance(self.published, self._ledger.costs)
+
+    @property
+    def lost(self) -> Collection[str]:
+        return self._lost_since.keys()
+
+    def look(
+        self,
+        wanted: Collection[str],
+        announced: Mapping[str, Announcement],
+        epochs_in_use: Collection[int | None],
+        now: float,
+    ) -> None:
+        """`wanted`: the expert workers that shall have experts."""
+        self._watch(announced, now)
+        self._settle(wanted, announced, epochs_in_use, now)
+        if self._layout.home is None:
+            return
+        if now >= self._next_rebalance_at:
+            self._rebalance_if_worth_it(now)
+        goal, held = self._layout.goal(self._lost_since.keys()), self._held()
+        self._load(goal, held)
+        self._publish(servable(goal, held, self._next_epoch()))
+        if self.published is not None:
+            self._let_go(goal, self.published, held, epochs_in_use)
+
+    def replicate(self, replicas: int) -> None:
+        """Raises DoesNotFitError, in words."""
+        self._layout = self._layout.replicated(replicas, self._ledger.costs)
+
+    def rebalance(self, max_loads: int) -> Balance:
+        if self._layout.home is None:
+            raise InvalidRequestError("the mesh has no placement yet, so there is nothing to move")
+        self._layout, balance = self._layout.rebalanced(self._ledger.costs, max_loads)
+        self._ledger.begin_anew()
+        self.num_rebalances += balance.is_changed
+        return balance
+
+    def may_go(self, name: str) -> bool:
+        """Whether nobody needs this worker any more."""
+        watch = self.watches.get(name)
+        if watch is None or watch.is_lost:
+            return True
+        named = self.published is not None and self.published.experts_of(name)
+        holds = watch.held is not None and watch.held.num_experts
+        return not (named or holds)
+
+    def forget(self, name: str) -> None:
+        """Its process has been stopped."""
+        self._lost_since.pop(name, None)
+        if name in self.watches:
+            self.watches.pop(name).close()
+
+    def close(self) -> None:
+        for watch in self.watches.values():
+            watch.close()
+
+    def _watch(self, announced: Mapping[str, Announcement], now: float) -> None:
+        for name, said in announced.items():
+            watch = self.watches.get(name)
+            if said.kind is WorkerKind.EXPERT and (watch is None or watch.address != said.address):
+                if watch is not None:
+                    watch.close()
+                self.watches[name] = ExpertWatch(name, said.address, self._tls, self._changed)
+        for name, watch in self.watches.items():
+            if watch.held is not None:
+                self._ledger.take(name, watch.held)
+            if not watch.is_lost:
+                self._lost_since.pop(name, None)
+            elif name not in self._lost_since:
+                self._lost_since[name] = now
+                self.num_lost += 1
+                logger.warning("expert worker %s is lost", name)
+
+    def _settle(
+        self,
+        wanted: Collection[str],
+        announced: Mapping[str, Announcement],
+        epochs_in_use: Collection[int | None],
+        now: float,
+    ) -> None:
+        """The homes of experts follow the workers that there are."""
+        hosts = [
+            ExpertHost(name, announced[name].node, self._shape.slots_of_worker)
+            for name, watch in sorted(self.watches.items())
+            if name in wanted
+            and watch.held is not None
+            and now - self._lost_since.get(name, now) < self._timing.give_up_s
+        ]
+        if self._layout.home is None:
+            if {host.name for host in hosts} < set(wanted):
+                return  # nothing is loaded before all are there
+            self._adopt(hosts, epochs_in_use)
+        if not hosts:
+            return
+        try:
+            self._layout = self._layout.fitted(hosts, self._ledger.costs)
+            self.trouble = None
+        except DoesNotFitError as error:
+            self.trouble = str(error)
+
+    def _adopt(self, hosts: Collection[ExpertHost], epochs_in_use: Collection[int | None]) -> None:
+        """What another controller has left: its workers hold experts already, and use some epoch."""
+        held = self._held()
+        if not any(held.values()):
+            return
+        told = [watch.held.epoch for watch in self.watches.values() if watch.held is not None]
+        epoch = max([*told, *(epoch or 0 for epoch in epochs_in_use)]) + 1
+        shape = self._shape
+        found = Placement.of(epoch, held, num_layers=shape.num_layers, num_experts=shape.num_experts)
+        self._layout = self._layout.adopted(found, tuple(hosts))
+        self.published = found if found.is_whole else None
+        logger.info("adopted %d expert workers; epoch %d", len(hosts), epoch)
+
+    def _held(self) -> HeldExperts:
+        """What workers that answer hold."""
+        return {
+            name: watch.held.layer_to_experts
+            for name, watch in sorted(self.watches.items())
+            if watch.held is not None and not watch.is_lost
+        }
+
+    def _load(self, goal: Placement, held: HeldExperts) -> None:
+        for name, missing in loads_needed(goal, held).items():
+            if not self.watches[name].is_busy:
+                logger.info("%s loads %d experts", name, sum(map(len, missing.values())))
+                self.watches[name].load(missing)
+
+    def _next_epoch(self) -> int:
+        if self.published is not None:
+            return self.published.epoch + 1
+        told = [watch.held.epoch for watch in self.watches.values() if watch.held is not None]
+        return max(told, default=0) + 1
+
+    def _publish(self, placement: Placement) -> None:
+        if placement.is_whole and differs(self.published, placement):
+            self.published = placement
+            logger.info("epoch %d: %d expert workers", placement.epoch, placement.num_workers)
+
+    def _let_go(
+        self,
+        goal: Placement,
+        published: Placement,
+        held: HeldExperts,
+        epochs_in_use: Collection[int | None],
+    ) -> None:
+        for name, kept in retirable(goal, published, held, epochs_in_use).items():
+            if not self.watches[name].is_busy:
+                logger.info("%s lets experts go", name)
+                self.watches[name].retain(published.epoch, kept)
+
+    def _rebalance_if_worth_it(self, now: float) -> None:
+        self._next_rebalance_at = now + self._timing.rebalance_every_s
+        if self._lost_since or not self._ledger.num_tokens:
+            return
+        layout, balance = self._layout.rebalanced(self._ledger.costs, _MOST_LOADS_OF_ITSELF)
+        if balance.is_changed and balance.imbalance_before - balance.imbalance >= self._timing.least_gain:
+            logger.info(
+                "load is uneven by %.2f and will be by %.2f", balance.imbalance_before, balance.imbalance
+            )
+            self._layout = layout
+            self.num_rebalances += 1
+            self._ledger.begin_anew()

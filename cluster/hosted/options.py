@@ -1,0 +1,83 @@
+"""What the configuration file means for each kind of worker.
+
+Not here: what may be said (`cluster.config`), what the options do. The environment has been read by then.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from cluster.config.config import Config
+from kernels.cpu.settings import CpuKernelSettings
+from router.channel import TlsFiles
+from router.dispatch_frames import CombineMode
+from router.exchange import ExchangeSettings
+from router.hedging import HedgeSettings
+from router.remote_experts import RemoteExpertsSettings
+from workers.engine.local_engine import LocalEngineOptions
+from workers.experts.from_checkpoint import ExpertWorkerOptions
+
+_BYTES_OF_GB, _BYTES_OF_MB = 10**9, 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class HostOptions:
+    """Where a worker's process runs, and how it finds the others."""
+
+    folder: Path  # of the model
+    node: str  # a name that workers of one machine share
+    host: str  # the address that it binds to, and that others reach it at
+
+
+def engine_options(config: Config, cpu_kernels: CpuKernelSettings) -> LocalEngineOptions:
+    engine = config.engine
+    device = engine.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    return LocalEngineOptions(
+        settings=engine.settings,
+        device=device,
+        dtype=None if engine.dtype is None else getattr(torch, engine.dtype),
+        deterministic=engine.deterministic,
+        cache_bytes=None if engine.cache_gb is None else int(engine.cache_gb * _BYTES_OF_GB),
+        context_limit=engine.context_limit,
+        cpu_kernels=cpu_kernels,
+    )
+
+
+def expert_options(config: Config, name: str, cpu_kernels: CpuKernelSettings) -> ExpertWorkerOptions:
+    experts = config.cluster.experts
+    device = experts.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    return ExpertWorkerOptions(
+        name=name,
+        device=device,
+        dtype=engine_options(config, cpu_kernels).activations,
+        deterministic=config.engine.deterministic,
+        capacity_bytes=None if experts.memory_gb is None else int(experts.memory_gb * _BYTES_OF_GB),
+        credits=config.router.credits,
+        max_frame_bytes=int(config.router.max_frame_mb * _BYTES_OF_MB),
+        cpu_kernels=cpu_kernels,
+    )
+
+
+def exchange_settings(config: Config) -> ExchangeSettings:
+    router = config.router
+    return ExchangeSettings(
+        frame_deadline_s=router.frame_deadline_s,
+        recovery_s=router.recovery_s,
+        max_frame_bytes=int(router.max_frame_mb * _BYTES_OF_MB),
+        hedge=HedgeSettings() if router.hedge else None,
+    )
+
+
+def row_settings(config: Config) -> RemoteExpertsSettings:
+    router = config.router
+    return RemoteExpertsSettings(
+        combine=CombineMode[router.combine.upper()],
+        mxfp8=router.rows == "mxfp8",
+        max_frame_bytes=int(router.max_frame_mb * _BYTES_OF_MB),
+    )
+
+
+def tls_files(config: Config) -> TlsFiles | None:
+    tls = config.tls
+    return None if tls is None else TlsFiles(tls.ca, tls.certificate, tls.key)

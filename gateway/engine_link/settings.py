@@ -1,0 +1,36 @@
+"""How long links wait, and how often they try again. Checked once, never changed."""
+
+from dataclasses import dataclass, fields
+
+from protos.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class LinkSettings:
+    """Seconds. A worker says something several times a second."""
+
+    silence_s: float = 3.0  # after which a worker that says nothing is lost
+    accept_s: float = 20.0  # a worker's time to accept a request or to refuse it: it may compile a grammar
+    reconnect_s: float = 0.1  # between two attempts to attach
+
+    def __post_init__(self) -> None:
+        _check(self)
+
+
+@dataclass(frozen=True, slots=True)
+class FailoverSettings:
+    """How far a request is carried."""
+
+    max_attempts: int = 8  # workers that a request may lose before it is taken for the cause
+    patience_s: float = 30.0  # how long it waits for a worker that takes it, without anything being told
+    retry_s: float = 0.2  # after which workers that have refused are asked again
+
+    def __post_init__(self) -> None:
+        _check(self)
+
+
+def _check(settings: LinkSettings | FailoverSettings) -> None:
+    for each in fields(settings):
+        value = getattr(settings, each.name)
+        if not value > 0:
+            raise ConfigError(f"{each.name} is {value}; it must be above 0")
