@@ -5,6 +5,7 @@ wrong with it, though no dispatch fails: it must not be asked again and again. P
 """
 
 from collections.abc import Iterable
+from math import inf
 
 from router.parcels import Parcel
 
@@ -18,7 +19,8 @@ class SilenceWatch:
     def owes(self, parcels: Iterable[Parcel]) -> None:
         """What a dispatch has left unanswered."""
         for parcel in parcels:
-            self._worker_to_deadline.setdefault(parcel.worker, parcel.deadline_at)
+            if parcel.deadline_at < inf:  # else its silence is known
+                self._worker_to_deadline.setdefault(parcel.worker, parcel.deadline_at)
 
     def heard(self, worker: str) -> None:
         self._worker_to_deadline.pop(worker, None)

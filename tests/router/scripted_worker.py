@@ -2,6 +2,7 @@
 
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -127,3 +128,10 @@ class ScriptedWorker:
 
 def replace_hello(hello: Hello, **changes: str | int) -> Hello:
     return Hello(**{**hello._asdict(), **changes})
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    until = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < until, "it did not come to pass"
+        time.sleep(0.002)

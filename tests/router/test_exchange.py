@@ -34,6 +34,7 @@ from tests.router.scripted_worker import (
     refuses,
     replace_hello,
     reply_to,
+    wait_for,
 )
 
 NUM_LAYERS, NUM_EXPERTS, NUM_TOKENS, TOP_K = 2, 7, 6, 3
@@ -85,13 +86,6 @@ def pump(exchange: Exchange) -> set[str]:
     """Takes up what lanes have said; -> the workers that can be asked."""
     exchange.listen()
     return set(exchange.peers.table.usable)
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    until = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < until, "it did not come to pass"
-        time.sleep(0.002)
 
 
 @pytest.fixture
