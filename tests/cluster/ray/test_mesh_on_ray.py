@@ -70,7 +70,7 @@ class MeshOnRay:
 def pid_of_controller() -> int:
     """The function runs in the actor's process."""
     controller = ray.get_actor(CONTROLLER, namespace=NAME)
-    return int(ray.get(controller.__ray_call__.remote(lambda _: os.getpid()), timeout=10))
+    return int(str(ray.get(controller.__ray_call__.remote(lambda _: os.getpid()), timeout=10)))
 
 
 @pytest.fixture(scope="module")
