@@ -64,7 +64,7 @@ class Dispatch(NamedTuple):
 
     @classmethod
     def of(cls, frame: Frame) -> "Dispatch":
-        read = FieldReader(frame)
+        read = FieldReader(frame, FrameKind.DISPATCH)
         source, number, layer, epoch = read.text(), read.natural(), read.natural(), read.natural()
         row_format, combine = row_format_of(read), read.natural()
         num_rows = read.natural()
@@ -113,7 +113,7 @@ class Reply(NamedTuple):
 
     @classmethod
     def of(cls, frame: Frame) -> "Reply":
-        read = FieldReader(frame)
+        read = FieldReader(frame, FrameKind.REPLY)
         number, compute_us, row_format = read.natural(), read.natural(), row_format_of(read)
         read.end()
         if len(frame.sections) != num_sections(row_format):
@@ -167,7 +167,7 @@ class Refusal(NamedTuple):
 
     @classmethod
     def of(cls, frame: Frame) -> "Refusal":
-        read = FieldReader(frame)
+        read = FieldReader(frame, FrameKind.REFUSAL)
         number, reason, message, epoch = read.optional_natural(), read.natural(), read.text(), read.natural()
         read.end()
         if reason not in _REASONS:
@@ -190,15 +190,15 @@ class Hello(NamedTuple):
 
     @classmethod
     def of(cls, frame: Frame) -> "Hello":
-        if frame.kind is not FrameKind.HELLO:
-            raise MalformedFrameError(
-                f"a stream begins with a {frame.kind.name} frame, and not with a greeting"
-            )
-        read = FieldReader(frame)
+        read = FieldReader(frame, FrameKind.HELLO)
         texts = read.text(), read.text(), read.text()
-        numbers = read.natural(), read.natural(), read.natural()
+        epoch, credit, max_frame_bytes = read.natural(), read.natural(), read.natural()
         read.end()
-        return cls(*texts, *numbers)
+        if credit == 0 or max_frame_bytes == 0:
+            raise MalformedFrameError(
+                f"a worker that greets takes {credit} frames at once, of {max_frame_bytes} bytes: none at all"
+            )
+        return cls(*texts, epoch, credit, max_frame_bytes)
 
 
 _COMBINE_MODES = frozenset(CombineMode)

@@ -60,7 +60,9 @@ class Frame(NamedTuple):
 class FieldReader:
     """The fields of a frame one after the other, each of the type that it must have."""
 
-    def __init__(self, frame: Frame) -> None:
+    def __init__(self, frame: Frame, kind: FrameKind) -> None:
+        if frame.kind is not kind:
+            raise MalformedFrameError(f"a {frame.kind.name} frame has come where it must be a {kind.name}")
         self._frame = frame
         self._fields = iter(frame.fields)
 
@@ -150,8 +152,12 @@ def _read_header(header: memoryview) -> tuple[list[Field], list[int]]:
             "the header of a frame is not an array that ends in the lengths of sections"
         )
     lengths = fields.pop()
-    if len(lengths) > MOST_SECTIONS or not all(type(length) is int and length >= 0 for length in lengths):
-        raise MalformedFrameError(f"the sections of a frame have the lengths {lengths!r:.200}")
+    if len(lengths) > MOST_SECTIONS:
+        raise MalformedFrameError(f"a frame has {len(lengths)} sections; at most {MOST_SECTIONS} are taken")
+    if not all(type(length) is int and length >= 0 for length in lengths):
+        raise MalformedFrameError("a length of a section of a frame is not a number from 0")
+    if not _FIELD_TYPES.issuperset(map(type, fields)):  # lists in lists could be as deep as our own stack
+        raise MalformedFrameError("a field of a frame is neither a number nor a text, nor bytes or nothing")
     return fields, lengths
 
 
@@ -187,3 +193,4 @@ def _checksum(kind: int, length: int, header: bytes | memoryview, sections: Sequ
 
 
 _KINDS = frozenset(FrameKind)
+_FIELD_TYPES = frozenset((int, float, str, bytes, bool, type(None)))

@@ -31,6 +31,8 @@ class HostTable:
     def hosts_for(self, layer: int, experts: Integers) -> Integers:
         """experts: of all assignments -> [experts of the layer] which worker each goes to."""
         table = self._layers.get(layer)
+        if layer >= self.placement.num_layers:  # of another model, or there is no placement yet
+            return np.full(int(experts.max()) + 1, self.nobody, dtype=np.int64)
         if table is None:
             table = self._layers[layer] = self._layer_of(layer)
         if not table.choices:

@@ -76,10 +76,14 @@ class Controller:
         self.board.close()
 
     def announce(self, said: Announcement) -> None:
-        """A worker is there."""
+        """A worker is there. Two of one name: the one that began later is meant."""
         with self._lock:
-            before = self._announced.get(said.name)
-            self._announced[said.name] = (said, self._clock())
+            now, before = self._clock(), self._announced.get(said.name)
+            if before is not None and said.incarnation < before[0].incarnation:
+                if now - before[1] < self._timing.silent_s:
+                    return
+                logger.warning("%s is heard of from before its restart, and not from after", said.name)
+            self._announced[said.name] = (said, now)
         if before is None or before[0] != said:
             self._stirred.set()
 

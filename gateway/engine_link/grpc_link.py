@@ -8,6 +8,7 @@ import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import suppress
 from itertools import count
+from typing import TypeAlias
 
 import grpc.aio
 
@@ -26,6 +27,7 @@ from workers.engine.request import GenerationRequest
 
 logger = logging.getLogger(__name__)
 
+Call: TypeAlias = "grpc.aio.StreamStreamCall[pb.AttachRequest, pb.AttachResponse]"
 Commands = asyncio.Queue[pb.AttachRequest | None]
 """None is the last."""
 
@@ -138,9 +140,8 @@ class GrpcEngineLink:
         call = stub.Attach(_each(commands))
         try:
             while True:
-                async with asyncio.timeout(self._settings.silence_s):
-                    message = await call.read()
-                if message is grpc.aio.EOF:
+                message = await self._next_word(call)
+                if message is None:
                     return "it ended the stream"
                 self._hear(message)
         except TimeoutError:
@@ -153,6 +154,19 @@ class GrpcEngineLink:
         finally:
             call.cancel()
             commands.put_nowait(None)  # gRPC leaves its task waiting for more when a call breaks by itself
+
+    async def _next_word(self, call: Call) -> pb.AttachResponse | None:
+        """None at the end. In two waits: the second hears what was said while this loop was held up."""
+        reading = asyncio.ensure_future(call.read())
+        try:
+            for _ in range(2):
+                done, _ = await asyncio.wait({reading}, timeout=self._settings.silence_s / 2)
+                if done:
+                    said = reading.result()
+                    return said if isinstance(said, pb.AttachResponse) else None
+            raise TimeoutError
+        finally:
+            reading.cancel()
 
     def _hear(self, message: pb.AttachResponse) -> None:
         match message.WhichOneof("report"):

@@ -73,8 +73,7 @@ class AttentionWorker:
     @property
     def epoch(self) -> int | None:
         """Of the placement in use; None before there is one."""
-        epoch = self._exchange.peers.epoch
-        return epoch or None
+        return self._exchange.epoch_in_use or None
 
     @property
     def exchange_statistics(self) -> ExchangeStatistics:

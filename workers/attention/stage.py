@@ -68,7 +68,7 @@ class Stage:
     @property
     def epoch(self) -> int | None:
         """Of the placement in use; None before there is one."""
-        return self._exchange.peers.epoch or None
+        return self._exchange.epoch_in_use or None
 
     def start(self) -> None:
         self._server.start()

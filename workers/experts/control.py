@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from protos.gen.v1 import expert_pb2, expert_pb2_grpc
 from router.channel import TlsFiles, open_channel
 from router.placement import LayerToExperts
-from workers.experts.service import experts_from_message, experts_to_message
+from workers.experts.experts_codec import experts_from_message, experts_to_message
 
 _MAX_BYTES = 16 << 20
 """Of an answer: the loads of every expert of every layer."""

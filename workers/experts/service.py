@@ -3,17 +3,15 @@
 Not here: computing (`expert_worker`). Used by whatever gives the worker a process.
 """
 
-from collections.abc import Iterable
-
 import grpc
 
 from protos.errors import ExpertMeshError
 from protos.gen.v1 import expert_pb2, expert_pb2_grpc
 from router.channel import TlsFiles
 from router.frame_service import add_frame_service
-from router.placement import LayerToExperts
 from router.worker_server import WorkerServer
 from workers.experts.expert_worker import ExpertWorker
+from workers.experts.experts_codec import experts_from_message, experts_to_message
 
 SERVICE = "expertmesh.expert.v1.ExpertService"
 _NUM_THREADS = 32
@@ -70,14 +68,3 @@ class _Servicer(expert_pb2_grpc.ExpertServiceServicer):
     ) -> expert_pb2.RetainResponse:
         self._worker.retain(request.epoch, experts_from_message(request.experts))
         return expert_pb2.RetainResponse()
-
-
-def experts_to_message(layer_to_experts: LayerToExperts) -> list[expert_pb2.LayerExperts]:
-    return [
-        expert_pb2.LayerExperts(layer=layer, experts=experts)
-        for layer, experts in sorted(layer_to_experts.items())
-    ]
-
-
-def experts_from_message(layers: Iterable[expert_pb2.LayerExperts]) -> LayerToExperts:
-    return {layer.layer: tuple(layer.experts) for layer in layers if layer.experts}

@@ -6,6 +6,7 @@ Used by every worker's process. Not here: what a worker does.
 import logging
 import secrets
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -31,7 +32,7 @@ class Announcer:
         self._find = find
         self._describe = describe
         self._tls = tls
-        self._incarnation = secrets.token_hex(8)
+        self._incarnation = f"{time.time_ns():020d}-{secrets.token_hex(4)}"  # later ones sort behind
         self._stirred = threading.Event()
         self._is_closed = False
         self._thread = threading.Thread(target=self._announce, name="expertmesh-announcer", daemon=True)

@@ -37,7 +37,7 @@ class Announcement:
     node: str
     address: str
     pid: int
-    incarnation: str  # another one whenever the process begins anew
+    incarnation: str  # another one whenever the process begins anew, which sorts behind those before
     model: str
     epoch: int | None = None  # attention: of the placement in use
     num_running: int = 0

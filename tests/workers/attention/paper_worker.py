@@ -19,6 +19,7 @@ from workers.engine.engine import Engine
 from workers.engine.step_work import Work, WorkResult
 
 PATIENCE_S = 30.0
+NARROW = (("grpc.http2.bdp_probe", 0), ("grpc.http2.lookahead_bytes", 1 << 14))
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
@@ -90,11 +91,12 @@ class PaperWorker:
 
 
 class RawStream:
-    """One Attach stream, message by message."""
+    """One Attach stream, message by message. A narrow one holds little of what is not read."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, *, is_narrow: bool = False) -> None:
         self._commands: queue.SimpleQueue[pb.AttachRequest | None] = queue.SimpleQueue()
-        self.channel = open_channel(address, MAX_MESSAGE_BYTES)
+        narrow = grpc.insecure_channel(address, NARROW) if is_narrow else None
+        self.channel = narrow or open_channel(address, MAX_MESSAGE_BYTES)
         self.stub = attention_pb2_grpc.AttentionServiceStub(self.channel)
         self.call: Iterator[pb.AttachResponse] = self.stub.Attach(iter(self._commands.get, None))
 

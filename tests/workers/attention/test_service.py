@@ -92,10 +92,9 @@ def test_a_refusal_says_what_is_wrong_and_comes_alone(stream: RawStream) -> None
 
 
 def test_a_worker_that_is_full_says_when_to_come_back(worker: PaperWorker, stream: RawStream) -> None:
-    stream.submit("many", num_choices=20, max_tokens=2)
     worker.may_step.clear()
-    stream.submit("one more", max_tokens=2)
-    wait_until(lambda: worker.engine.load.num_waiting >= 16)
+    stream.submit("many", num_choices=20, max_tokens=2)
+    wait_until(lambda: worker.engine.num_requests == 1)
     stream.submit("too many", num_choices=20, max_tokens=2)
     for message in stream.answers():
         if message.HasField("refused"):
@@ -162,13 +161,9 @@ def test_a_stream_that_is_gone_cancels_its_requests_and_no_others(
 def test_a_gateway_that_does_not_read_is_cut_off() -> None:
     """Its stream is ended, its requests are cancelled; the others notice nothing: 32 reports are for one."""
     worker = PaperWorker(max_reports=100, max_waiting=500)
-    lazy, eager = RawStream(worker.server.address), RawStream(worker.server.address)
-    prompt = [1] * 300
-    for number in range(200):  # their echoes fill what the connection takes, and then the queue
-        lazy.submit(
-            f"{number}", echo=True, max_tokens=400, sampling=pb.SamplingParameters(prompt_logprobs=20)
-        )
-    del prompt
+    lazy, eager = RawStream(worker.server.address, is_narrow=True), RawStream(worker.server.address)
+    for number in range(300):  # more than the connection holds and the queue
+        lazy.submit(f"{number}", max_tokens=60)
     eager.submit("eager", max_tokens=30)
     assert tokens_of(eager.outcomes(1)["eager"]) == alone(worker, 30)
     wait_until(lambda: worker.switchboard.num_open == 1)
