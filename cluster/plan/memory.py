@@ -65,18 +65,21 @@ class Memory:
     def page_bytes(self, layers: Sequence[int]) -> int:
         return bytes_of_page(self.config, self.wanted.engine.page_size, self.value_bytes, layers)
 
-    def least_cache(self, layers: Sequence[int], device: Device, *, is_first: bool) -> int:
-        """What must stay free beside a step, for the smallest cache that a worker starts with."""
-        pages = least_pages(self.cache_layout, self._step(is_first)) * self.page_bytes(layers)
-        return int((pages + self._step(is_first).num_bytes(self.config)) / _share(device)) + 1
+    def least_beside_weights(self, layers: Sequence[int], device: Device, *, is_first: bool) -> int:
+        """What a worker cannot start without: itself, a step, the smallest cache or the one it is given."""
+        given, step = self.wanted.cache_bytes, self._step(is_first)
+        if given is not None:
+            return process_bytes(device) + given + step.num_bytes(self.config)
+        pages = least_pages(self.cache_layout, step) * self.page_bytes(layers)
+        return process_bytes(device) + int((pages + step.num_bytes(self.config)) / _share(device)) + 1
 
     def num_pages(self, free_bytes: int, layers: Sequence[int], device: Device, *, is_first: bool) -> int:
-        """`free_bytes` are those beside the weights; a step takes its part of them."""
+        """`free_bytes` are those beside weights and processes; a step takes its part of them."""
         given, step = self.wanted.cache_bytes, self._step(is_first)
         return num_pages_for(
             self.config,
             self.cache_layout,
-            free_bytes=free_bytes if given is None else min(free_bytes, given + step.num_bytes(self.config)),
+            free_bytes=free_bytes if given is None else given + step.num_bytes(self.config),
             bytes_per_page=self.page_bytes(layers),
             step=step,
             max_running=self.wanted.engine.max_running,

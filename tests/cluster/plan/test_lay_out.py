@@ -105,6 +105,16 @@ def test_given_sizes_are_kept_to() -> None:
         lay_out(GPT_OSS_20B, hardware(3, memory_mb=24_000), replace(wanted, expert_bytes=3_000_000_000))
 
 
+def test_a_cache_that_is_given_has_its_place_before_experts_do() -> None:
+    wanted = Wanted(experts=1, cache_bytes=12_000_000_000)
+    plan = lay_out(GPT_OSS_20B, hardware(2, memory_mb=20_000), wanted)
+    assert plan.attention[0].cache_bytes > 11_990_000_000
+    with pytest.raises(DoesNotFitError, match="attention-0 does not fit on small:0"):
+        lay_out(GPT_OSS_20B, hardware(2, memory_mb=14_000), wanted)
+    with pytest.raises(DoesNotFitError, match="the experts take"):
+        lay_out(GPT_OSS_20B, hardware(1, memory_mb=22_000), wanted)
+
+
 def test_what_attention_lacks_is_said() -> None:
     with pytest.raises(
         DoesNotFitError,
