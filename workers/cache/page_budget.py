@@ -48,6 +48,11 @@ def bytes_of_page(
     return 2 * num_places * page_size * config.kv_width * bytes_per_value
 
 
+def least_pages(layout: CacheLayout, step: StepSize) -> int:
+    """The smallest cache: of one sequence that has just begun."""
+    return layout.num_pages(1) + layout.most_sliding_pages(layout.sliding_window, step.num_tokens)
+
+
 def num_pages_for(
     config: ModelConfig,
     layout: CacheLayout,
@@ -63,7 +68,7 @@ def num_pages_for(
     longest = config.max_positions
     wanted = max_running * (layout.num_pages(longest) + layout.most_sliding_pages(longest, step.num_tokens))
     num_pages = min(room // bytes_per_page, wanted)
-    least = layout.num_pages(1) + layout.most_sliding_pages(layout.sliding_window, step.num_tokens)
+    least = least_pages(layout, step)
     if num_pages < least:
         raise ConfigError(
             f"{free_bytes / 1e9:.2f} GB of memory are there for cache and steps; a step takes "
