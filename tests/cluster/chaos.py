@@ -169,8 +169,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parsed = parser.parse_args(arguments)
     toll = run(60 * parsed.minutes, parsed.seed, lambda line: print(line, flush=True))
     print(
-        f"\n{toll.num_requests} requests, {toll.num_tokens} tokens; {toll.num_failovers} times a request went "
-        f"on elsewhere; longest time without a token {toll.longest_gap_s:.2f} s\n"
+        f"\n{toll.num_requests} requests, {toll.num_tokens} tokens; {toll.num_failovers} times a request "
+        f"went on elsewhere; longest time without a token {toll.longest_gap_s:.2f} s\n"
         f"lost {toll.num_lost}, repeated {toll.num_repeated}, changed {toll.num_changed}"
     )
     for error in toll.errors:
