@@ -15,7 +15,7 @@ from math import inf
 from protos.errors import ExpertsUnreachableError, FrameError, WorkerMismatchError
 from router.carrier import Carrier
 from router.dispatch_frames import Refusal, RefusalReason, Reply
-from router.dispatch_plan import Integers, Share, cut, plan_dispatch, share_out
+from router.dispatch_plan import Integers, Share, cut, everything_to, plan_dispatch, share_out
 from router.errand import Errand, Finished
 from router.exchange_statistics import ExchangeStatistics
 from router.frame import FrameKind, decode
@@ -69,12 +69,18 @@ class Delivery:
 
     def run(self, expert_ids: Integers) -> list[Finished]:
         """expert_ids: [tokens, top_k]"""
-        hosts = self._peers.table.hosts_for(self._layer, expert_ids.ravel())
-        errands = self._send_shares(plan_dispatch(expert_ids, hosts))
+        errands = self._send_shares(self._plan(expert_ids))
         for errand in errands:
             while not errand.is_done:
                 self._go_on()
         return [finished for errand in errands for finished in errand.finished()]
+
+    def _plan(self, expert_ids: Integers) -> list[Share]:
+        table = self._peers.table
+        worker = table.only_host(self._layer)
+        if worker is not None:
+            return everything_to(worker, expert_ids)
+        return plan_dispatch(expert_ids, table.hosts_for(self._layer, expert_ids.ravel()))
 
     def _send_shares(self, shares: Iterable[Share], whole: Errand | None = None) -> list[Errand]:
         """-> an errand for each, and for each part of one that is too long for a frame"""

@@ -43,7 +43,11 @@ class HedgeClock:
         self._size_to_latencies: dict[int, _Latencies] = {}
 
     def record(self, num_assignments: int, seconds: float) -> None:
-        self._size_to_latencies.setdefault(num_assignments.bit_length(), _Latencies()).add(seconds)
+        size = num_assignments.bit_length()
+        latencies = self._size_to_latencies.get(size)
+        if latencies is None:
+            latencies = self._size_to_latencies[size] = _Latencies()
+        latencies.add(seconds)
 
     def delay(self, num_assignments: int) -> float:
         """Seconds; infinitely many where a frame of this size is not to be hedged."""

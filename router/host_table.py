@@ -40,6 +40,11 @@ class HostTable:
         counts = np.bincount(experts, minlength=len(table.hosts))  # [experts]
         return table.choose(counts, self.nobody + 1)
 
+    def only_host(self, layer: int) -> int | None:
+        """The worker that is asked for all of this layer, where there is no choice and no other."""
+        table = self._layers.get(layer)
+        return None if table is None else table.only_host
+
     def without(self, workers: Collection[str]) -> Self:
         return type(self)(self.placement, self.usable.difference(workers)) if workers else self
 
@@ -59,6 +64,8 @@ class _Layer:
     def __init__(self, hosts: Integers, choices: dict[int, tuple[int, ...]]) -> None:
         self.hosts = hosts  # [experts]
         self.choices = choices
+        workers = set(hosts.tolist())
+        self.only_host = workers.pop() if len(workers) == 1 and not choices else None
 
     def choose(self, counts: Integers, num_workers: int) -> Integers:
         """counts: [experts] assignments of each. The most wanted experts choose first."""

@@ -8,7 +8,7 @@ what or how often it had to be sent. Not here: who is asked, and what happens wh
 from collections.abc import Sequence
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -67,8 +67,8 @@ class RemoteExperts:
     def __call__(self, layer: int, x: Tensor, routing: Routing) -> Tensor:
         mode = self._settings.combine
         row_format = RowFormat.MXFP8 if self._settings.mxfp8 else exact_format(x.dtype)
-        expert_ids: Integers = routing.expert_ids.cpu().numpy()
-        weights: NDArray[np.float32] = routing.weights.flatten().float().cpu().numpy()
+        expert_ids: Integers = _on_host(routing.expert_ids).numpy()
+        weights: NDArray[np.float32] = _on_host(routing.weights).numpy().ravel()
         most = min(self._settings.max_frame_bytes, self._exchange.settings.max_frame_bytes)
         freight = _Freight(self._source, layer, x, weights, mode, row_format, self._hosted, most)
         finished = self._exchange.run(layer, expert_ids, freight)
@@ -77,8 +77,7 @@ class RemoteExperts:
         return _sum_partial_sums(finished, x)
 
 
-@dataclass(frozen=True, slots=True)
-class _Freight:
+class _Freight(NamedTuple):
     """What travels for one layer of one step: a `Carrier`."""
 
     source: str
@@ -97,18 +96,20 @@ class _Freight:
         return max(1, room // (of_row + _BYTES_OF_ASSIGNMENT))
 
     def pack(self, share: Share, number: int, epoch: int) -> bytes:
+        numbers = np.empty((3, share.num_assignments), np.int32)
+        numbers[0], numbers[1] = share.rows, share.experts
+        numbers[2] = self.weights[share.slots].view(np.int32)
+        rows = pack_rows(self._rows_of(share), self.row_format)
         return Dispatch(
-            source=self.source,
-            number=number,
-            layer=self.layer,
-            epoch=epoch,
-            row_format=self.row_format,
-            combine=self.mode,
-            num_rows=len(share.tokens),
-            row_sections=pack_rows(self._rows_of(share), self.row_format),
-            rows=share.rows.astype(np.int32),
-            experts=share.experts.astype(np.int32),
-            weights=self.weights[share.slots],
+            self.source,
+            number,
+            self.layer,
+            epoch,
+            self.row_format,
+            self.mode,
+            len(share.tokens),
+            rows,
+            numbers,
         ).encode()
 
     def check(self, share: Share, reply: Reply) -> None:
@@ -137,9 +138,14 @@ class _Freight:
 
     def _rows_of(self, share: Share) -> Tensor:
         """-> [rows, hidden]"""
-        if len(share.tokens) == len(self.x):
+        if len(share.tokens) == self.x.shape[0]:
             return self.x
         return self.x[torch.from_numpy(share.tokens).to(self.x.device)]
+
+
+def _on_host(tensor: Tensor) -> Tensor:
+    """On a CPU nothing is to be done, and asking torch for that takes longer than looking."""
+    return tensor if tensor.is_cpu else tensor.cpu()
 
 
 def _as_they_travel(rows: Tensor) -> Tensor:
@@ -150,7 +156,7 @@ def _as_they_travel(rows: Tensor) -> Tensor:
 
 
 def _sum_exactly(finished: Sequence[Finished], x: Tensor, top_k: int) -> Tensor:
-    hidden = x.shape[1]
+    num_tokens, hidden = x.shape
     pieces = [
         RowPiece(
             share.slots,
@@ -158,7 +164,7 @@ def _sum_exactly(finished: Sequence[Finished], x: Tensor, top_k: int) -> Tensor:
         )
         for share, reply in finished
     ]
-    return combine_pieces(pieces, (len(x), top_k, hidden), x.dtype).to(x.device)
+    return combine_pieces(pieces, (num_tokens, top_k, hidden), x.dtype).to(x.device)
 
 
 def _sum_partial_sums(finished: Sequence[Finished], x: Tensor) -> Tensor:

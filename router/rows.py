@@ -80,12 +80,12 @@ def unpack_rows(
 
 def check_rows(sections: Sequence[memoryview], row_format: RowFormat, num_rows: int, hidden: int) -> None:
     """Raises MalformedFrameError where the sections are not as long as so many rows."""
+    widths = _widths(row_format, hidden)
     found = [section.nbytes for section in sections]
-    expected = [num_rows * width for width in _widths(row_format, hidden)]
-    if found != expected:
+    if found != [num_rows * width for width in widths]:
         raise MalformedFrameError(
-            f"sections of {found} bytes have come, and {num_rows} rows of {hidden} values in "
-            f"{row_format.name} are {expected}"
+            f"sections of {found} bytes have come, and {num_rows} rows of "
+            f"{hidden} values in {row_format.name} are {[num_rows * width for width in widths]}"
         )
 
 
@@ -106,7 +106,7 @@ def _widths(row_format: RowFormat, hidden: int) -> tuple[int, ...]:
     """Bytes of a row in each section."""
     if row_format is RowFormat.MXFP8:
         return hidden, -(-hidden // BLOCK)
-    return (hidden * _FORMAT_TO_DTYPE[row_format].itemsize,)
+    return (4 * hidden if row_format is RowFormat.FLOAT32 else 2 * hidden,)
 
 
 def _bytes_of(tensor: Tensor) -> memoryview:

@@ -9,7 +9,7 @@ import numpy as np
 
 from router.frame import ALIGNMENT, MAGIC, VERSION, Field, FrameKind
 
-PREFIX = struct.Struct("<4sBBHIQ")
+PREFIX = struct.Struct("<4sIBBHQ")
 
 
 def padded(data: bytes) -> bytes:
@@ -33,7 +33,7 @@ def raw_frame(
     length = PREFIX.size + len(body) if length is None else length
     if checksum is None:
         checksum = checksum_of(version, kind, header, sections, length)
-    return PREFIX.pack(magic, version, kind, header_length, checksum, length) + body
+    return PREFIX.pack(magic, checksum, version, kind, header_length, length) + body
 
 
 def frame(kind: FrameKind, fields: Sequence[Field], sections: Sequence[bytes] = ()) -> bytes:
