@@ -13,6 +13,8 @@ from tests.cluster.running_mesh import RunningMesh
 from tests.cluster.traffic import some_requests
 from tests.workers.engine.tiny_engine import SPOKEN
 
+pytestmark = pytest.mark.xdist_group("processes")  # one after the other: each wants the machine
+
 RUN_S = 120.0
 
 

@@ -18,6 +18,8 @@ from tests.cluster.traffic import some_requests
 from tests.workers.engine.tiny_engine import SPOKEN
 from workers.membership.members import MeshTopology, WorkerState
 
+pytestmark = pytest.mark.xdist_group("processes")  # one after the other: each wants the machine
+
 RUN_S = 120.0
 
 

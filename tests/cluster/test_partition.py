@@ -3,6 +3,8 @@
 import time
 from pathlib import Path
 
+import pytest
+
 from cluster.controller.wishes import Wishes
 from model.local_model import LocalModel
 from tests.cluster.running_mesh import RunningMesh
@@ -10,6 +12,8 @@ from tests.cluster.traffic import some_requests
 from tests.cluster.two_networks import two_networks
 from tests.workers.engine.tiny_engine import SPOKEN
 from workers.membership.members import WorkerState
+
+pytestmark = pytest.mark.xdist_group("processes")  # one after the other: each wants the machine
 
 RUN_S = 120.0
 

@@ -25,6 +25,8 @@ from tests.cluster.traffic import Traffic, some_requests
 from workers.membership.members import MeshTopology, WorkerKind
 from workers.membership.topology_watch import TopologyWatch
 
+pytestmark = pytest.mark.xdist_group("processes")  # one after the other: each wants the machine
+
 NAME = "tried"
 STORE_BYTES = 80 << 20
 WITHIN_S = 60.0
