@@ -51,6 +51,11 @@ def let_idle_threads_sleep() -> None:
         os.environ.update(_WAITING)
 
 
+def let_ray_keep_to_itself() -> None:
+    """Before Ray is imported: it reports its use over the network unless it is told not to."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+
+
 def cpu_kernel_settings() -> CpuKernelSettings:
     """EXPERTMESH_CPU_KERNELS names a path, EXPERTMESH_CACHE the folder of what is built, CXX the compiler."""
     from kernels.cpu.settings import CpuKernelSettings, CpuPath  # only once foreign kernels are refused

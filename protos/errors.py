@@ -41,7 +41,8 @@ It is not a wire format and imports nothing: the codes are the numbers that gRPC
     ├── RequestCancelledError      CANCELLED           499  nobody: the caller asked for it
     ├── DeadlineExpiredError       DEADLINE_EXCEEDED   504  retry with more time, or when load has gone down
     ├── EngineStoppedError         UNAVAILABLE         503  retry on another worker
-    └── AttentionUnreachableError  UNAVAILABLE         503  retry when an attention worker is back
+    ├── AttentionUnreachableError  UNAVAILABLE         503  retry when an attention worker is back
+    └── ControllerUnreachableError UNAVAILABLE         503  retry when the controller is back
 """
 
 from enum import IntEnum, StrEnum
@@ -313,3 +314,11 @@ class AttentionUnreachableError(ExpertMeshError):
     http_status = 503
     retryable = True
     recovered_by = RecoveredBy.SYSTEM
+
+
+class ControllerUnreachableError(ExpertMeshError):
+    """No controller answers at this address; the mesh may well serve without it."""
+
+    grpc_code = GrpcCode.UNAVAILABLE
+    http_status = 503
+    retryable = True

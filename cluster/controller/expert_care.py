@@ -185,7 +185,7 @@ class ExpertCare:
         epoch = max([*told, *(epoch or 0 for epoch in epochs_in_use)]) + 1
         shape = self._shape
         found = Placement.of(epoch, held, num_layers=shape.num_layers, num_experts=shape.num_experts)
-        self._layout = self._layout.adopted(found, tuple(hosts))
+        self._layout = self._layout.adopted(found)
         self.published = found if found.is_whole else None
         logger.info("adopted %d expert workers; epoch %d", len(hosts), epoch)
 

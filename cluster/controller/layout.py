@@ -59,9 +59,9 @@ class Layout:
         balance = self._balanced(self.home, self.workers, costs, max_loads)
         return replace(self, home=balance.placement), balance
 
-    def adopted(self, found: Placement, workers: Sequence[ExpertHost]) -> "Layout":
-        """What a controller that has just begun finds is what it goes on from."""
-        return replace(self, home=found, workers=tuple(sorted(workers, key=lambda worker: worker.name)))
+    def adopted(self, found: Placement) -> "Layout":
+        """What a controller that has just begun finds, it goes on from; `fitted` mends what is missing."""
+        return replace(self, home=found, workers=())
 
     def goal(self, lost: Collection[str]) -> Placement:
         """The home; or, while workers are lost, with their experts on others as far as these have room."""

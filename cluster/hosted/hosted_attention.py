@@ -6,13 +6,14 @@ from dataclasses import replace
 from cluster.config.config import Config
 from cluster.controller.fleet import WorkerSpec
 from cluster.hosted.hosted_worker import first_announcement
-from cluster.hosted.options import HostOptions, engine_options, exchange_settings, row_settings, tls_files
+from cluster.hosted.options import HostOptions, engine_options, exchange_settings, row_settings
 from cluster.hosted.topology_feed import experts_of
+from cluster.tls import tls_files
 from kernels.cpu.settings import CpuKernelSettings
 from protos.errors import StageLostError
 from workers.attention.attention_worker import AttentionWorker, AttentionWorkerOptions
 from workers.membership.announcer import Announcer
-from workers.membership.members import Announcement, MeshTopology
+from workers.membership.members import Announcement, MeshTopology, WorkerState
 from workers.membership.topology_watch import FindController, TopologyWatch
 
 _STAGES_WITHIN_S = 3600.0
@@ -85,7 +86,11 @@ class HostedAttention:
         """Waits until all of them are there."""
 
         def found() -> list[str]:
-            there = {worker.name: worker.address for worker in self._topology.workers}
+            there = {
+                worker.name: worker.address
+                for worker in self._topology.workers
+                if worker.state is not WorkerState.LOST
+            }
             return [address for stage in stages if (address := there.get(stage)) is not None]
 
         with self._heard:

@@ -5,7 +5,8 @@ import threading
 from cluster.config.config import Config
 from cluster.controller.fleet import WorkerSpec
 from cluster.hosted.hosted_worker import first_announcement
-from cluster.hosted.options import HostOptions, expert_options, tls_files
+from cluster.hosted.options import HostOptions, expert_options
+from cluster.tls import tls_files
 from kernels.cpu.settings import CpuKernelSettings
 from workers.experts.from_checkpoint import expert_worker
 from workers.experts.service import ExpertServer

@@ -6,8 +6,9 @@ from dataclasses import replace
 from cluster.config.config import Config
 from cluster.controller.fleet import WorkerSpec
 from cluster.hosted.hosted_worker import first_announcement
-from cluster.hosted.options import HostOptions, engine_options, exchange_settings, row_settings, tls_files
+from cluster.hosted.options import HostOptions, engine_options, exchange_settings, row_settings
 from cluster.hosted.topology_feed import experts_of
+from cluster.tls import tls_files
 from kernels.cpu.settings import CpuKernelSettings
 from workers.attention.stage import Stage, StageOptions
 from workers.membership.announcer import Announcer

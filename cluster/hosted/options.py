@@ -10,7 +10,6 @@ import torch
 
 from cluster.config.config import Config
 from kernels.cpu.settings import CpuKernelSettings
-from router.channel import TlsFiles
 from router.dispatch_frames import CombineMode
 from router.exchange import ExchangeSettings
 from router.hedging import HedgeSettings
@@ -76,8 +75,3 @@ def row_settings(config: Config) -> RemoteExpertsSettings:
         mxfp8=router.rows == "mxfp8",
         max_frame_bytes=int(router.max_frame_mb * _BYTES_OF_MB),
     )
-
-
-def tls_files(config: Config) -> TlsFiles | None:
-    tls = config.tls
-    return None if tls is None else TlsFiles(tls.ca, tls.certificate, tls.key)

@@ -27,6 +27,8 @@ from router.topology import Topology
 from tests.model.runner import ODD_TINY, load_float32, write_tiny
 from tests.workers.experts.processes import ExpertProcess, addresses_of
 
+pytestmark = pytest.mark.xdist_group("processes")  # one after the other: each wants the machine
+
 CONFIG = ODD_TINY
 LAYERS, EXPERTS = range(CONFIG.num_layers), tuple(range(CONFIG.num_experts))
 EVERYTHING: LayerToExperts = dict.fromkeys(LAYERS, EXPERTS)

@@ -1,0 +1,105 @@
+"""`expertmesh serve`: a model on the network, in this process or as a mesh on Ray."""
+
+import argparse
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from protos.errors import ConfigError, EngineStoppedError
+
+if TYPE_CHECKING:
+    from cluster.config.config import Config
+
+MODES = ("single", "cluster")
+_LOOK_EVERY_S = 0.5
+
+_DESCRIPTION = """\
+Serve a model to gateways. Single mode is one process, with all of the model in it. Cluster mode is a mesh on
+Ray: attention workers, expert workers, and a controller that looks after them."""
+
+_EPILOG = """\
+examples:
+  expertmesh serve --model gpt-oss-20b                      one process, all at their defaults
+  expertmesh serve --mode cluster --config mesh.yaml        a mesh on a Ray of its own
+  ray start --head && expertmesh serve --mode cluster --config mesh.yaml      with `ray: auto` in it
+  expertmesh stop --config mesh.yaml                        end a mesh that runs on
+
+Ctrl-C and SIGTERM end it in good order: what runs is finished, for as long as --drain-s allows. A second
+one ends it at once. A mesh on a Ray that was there before runs on without this command; a mesh on a Ray of
+its own ends with it.
+
+Environment: HF_HOME or HF_HUB_CACHE say where pulled models lie; CUDA_VISIBLE_DEVICES which GPUs are seen;
+EXPERTMESH_CPU_KERNELS which kernels a CPU uses, EXPERTMESH_CACHE where they are built, CXX with what."""
+
+
+def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser(
+        "serve",
+        help="serve a model, in one process or as a mesh",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--config", type=Path, metavar="FILE", help="docs/config.md has all keys")
+    parser.add_argument("--model", metavar="M", help="a folder, or the name of a pulled model")
+    parser.add_argument("--mode", choices=MODES, default=MODES[0], help="%(default)s unless said otherwise")
+    parser.add_argument(
+        "--drain-s",
+        type=float,
+        default=30.0,
+        metavar="S",
+        help="for requests to end, at the end (%(default)g)",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    config = _config(arguments)
+    if arguments.mode == "single":
+        _serve_here(config, arguments.drain_s)
+    else:
+        _serve_as_mesh(config, arguments.drain_s)
+
+
+def _config(arguments: argparse.Namespace) -> "Config":
+    from cluster.config.config_file import load_config, parse_config
+
+    if arguments.config is None and arguments.model is None:
+        raise ConfigError("say what to serve: --model, or --config with a file that names it")
+    if arguments.config is None:
+        return parse_config({"model": arguments.model}, "--model")
+    config = load_config(arguments.config)
+    return config if arguments.model is None else replace(config, model=arguments.model)
+
+
+def _serve_here(config: "Config", drain_s: float) -> None:
+    from cluster.environment import cpu_kernel_settings
+    from cluster.model_folder import find_model
+    from cluster.single_mode import SingleMode
+    from cluster.stop_signal import StopSignal
+
+    server = SingleMode(find_model(config.model), config, cpu_kernel_settings())
+    stop = StopSignal()
+    server.start()
+    _note(f"serves {config.model} at {server.address}")
+    while not stop.wait(_LOOK_EVERY_S):
+        if server.engine.wait_ended(0):
+            server.stop()
+            raise EngineStoppedError("the engine broke, and its log says why; start anew")
+    _note(f"takes nothing new; what runs has {drain_s:g} s to end")
+    server.drain(drain_s)
+    server.stop()
+
+
+def _serve_as_mesh(config: "Config", drain_s: float) -> None:
+    from cluster.environment import let_ray_keep_to_itself
+
+    let_ray_keep_to_itself()
+    from cluster.ray.mesh_host import MeshHost
+
+    MeshHost(config, _note).serve(drain_s)
+
+
+def _note(sentence: str) -> None:
+    print(f"expertmesh: {sentence}", file=sys.stderr, flush=True)

@@ -1,0 +1,55 @@
+"""What a mesh begins with: its shape from the model, its workers from the configuration.
+
+Not here: what becomes of it (`cluster.controller`). Called by `expertmesh serve`.
+"""
+
+from itertools import pairwise
+from pathlib import Path
+
+from cluster.config.config import Config
+from cluster.controller.expert_care import MeshShape
+from cluster.controller.wishes import Wishes
+from model.checkpoint import Checkpoint
+from model.weights import Selection
+from protos.errors import ConfigError
+from router.expert_host import ExpertHost
+from router.spread import spread
+
+_BYTES_OF_GB = 10**9
+
+
+def mesh_shape(config: Config, folder: Path) -> MeshShape:
+    """Raises DoesNotFitError, in words, where the expert workers have no room for all experts."""
+    checkpoint = Checkpoint.open(folder)
+    num_layers, num_experts = checkpoint.config.num_layers, checkpoint.config.num_experts
+    one_expert = checkpoint.num_bytes(Selection(layer_to_experts={0: (0,)}))
+    experts = config.cluster.experts
+    slots = num_layers * num_experts
+    if experts.memory_gb is not None:
+        slots = min(slots, int(experts.memory_gb * _BYTES_OF_GB) // one_expert)
+    hosts = [ExpertHost(f"expert-{n}", f"node of expert-{n}", slots) for n in range(experts.workers)]
+    spread(hosts, num_layers=num_layers, num_experts=num_experts, replicas=experts.replicas)
+    return MeshShape(num_layers, num_experts, slots)
+
+
+def first_wishes(config: Config, num_layers: int) -> Wishes:
+    cluster = config.cluster
+    return Wishes(
+        num_attention=cluster.attention.replicas,
+        num_experts=cluster.experts.workers,
+        replicas=cluster.experts.replicas,
+        stages=stages(num_layers, cluster.attention.stages),
+    )
+
+
+def stages(num_layers: int, count: int) -> tuple[tuple[int, ...], ...]:
+    """Contiguous layers for each, as even as can be; () for one stage, which is no cut."""
+    if count == 1:
+        return ()
+    if count > num_layers:
+        raise ConfigError(
+            f"cluster.attention.stages is {count}; the model has {num_layers} layers to be cut, so it can be "
+            f"1 to {num_layers}"
+        )
+    borders = [num_layers * number // count for number in range(count + 1)]
+    return tuple(tuple(range(begin, end)) for begin, end in pairwise(borders))

@@ -1,0 +1,34 @@
+"""The controller as a detached, named Ray actor: a shell that begins it, and says where it listens.
+
+When its process dies Ray begins it anew, perhaps elsewhere; the new one adopts the workers that are there.
+"""
+
+import logging
+
+from cluster.config.config import Config
+from cluster.controller.cluster_service import ClusterServer
+from cluster.controller.controller import Controller
+from cluster.controller.expert_care import MeshShape
+from cluster.controller.wishes import Wishes
+from cluster.ray.ray_fleet import RayFleet
+from cluster.ray.this_node import this_node
+from cluster.tls import tls_files
+
+
+class ControllerActor:
+    """`wishes` are those of the configuration; what an operator has said since is remembered by the fleet."""
+
+    def __init__(self, config: Config, shape: MeshShape, wishes: Wishes, mesh: str) -> None:
+        logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+        logging.getLogger("ray.actor").setLevel(logging.ERROR)  # it warns of removing places; we do it last
+        tls, where = tls_files(config), config.cluster.controller
+        self._controller = Controller(RayFleet(config, mesh), shape, wishes, tls=tls)
+        self._server = ClusterServer(self._controller, where.host, where.port, tls)
+        port = self._server.address.rpartition(":")[2]
+        self._address = f"{this_node().host(config)}:{port}"
+        self._server.start()
+        self._controller.start()
+
+    def address(self) -> str:
+        """Where others reach it, which may not be what it binds to."""
+        return self._address

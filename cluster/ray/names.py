@@ -1,0 +1,13 @@
+"""What the mesh is called in Ray: its controller, what it remembers, its groups of places."""
+
+CONTROLLER = "controller"
+"""The detached actor; every other named actor of the namespace is a worker, under its own name."""
+
+
+FOR_EVER = -1
+"""Ray's word for restarts without end."""
+
+
+def wishes_key(mesh: str) -> bytes:
+    """In the key-value store of Ray, which all namespaces share."""
+    return f"{mesh}:wishes".encode()
