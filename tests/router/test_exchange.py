@@ -282,7 +282,7 @@ def test_without_a_replica_it_asks_again_and_again_until_patience_ends(
     exchange = mesh.exchange({"a": ALL}, replace(SETTINGS, recovery_s=1.0))
     with pytest.raises(ExpertsUnreachableError, match=r"no progress for 1 s \(recovery_s\)"):
         run(exchange)
-    assert 3 <= len(a.seen) <= 6
+    assert 2 <= len(a.seen) <= 6
     a.always = honest
     run(exchange)
 
