@@ -20,7 +20,8 @@ from model.step_batch import StepBatch
 from model.tokenizer import Tokenizer
 from model.tokenizer.byte_tokenizer import write_byte_tokenizer
 from workers.cache.cached_pages import CacheLayout
-from workers.engine.admission import Admission, context_limit
+from workers.cache.page_budget import context_limit
+from workers.engine.admission import Admission
 from workers.engine.core import EngineCore
 from workers.engine.local_step_model import LocalStepModel
 from workers.engine.settings import EngineSettings

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 
-from cluster.commands import generate, operate, pull, serve, status, stop, verify
+from cluster.commands import generate, operate, plan, pull, serve, status, stop, verify
 from cluster.environment import let_idle_threads_sleep, refuse_foreign_kernels
 from protos.errors import ExpertMeshError
 
@@ -21,6 +21,7 @@ def build_parser() -> argparse.ArgumentParser:
     pull.add_to(commands)
     verify.add_to(commands)
     generate.add_to(commands)
+    plan.add_to(commands)
     serve.add_to(commands)
     status.add_to(commands)
     operate.add_to(commands)

@@ -64,11 +64,19 @@ def _addresses(
 ) -> NDArray[np.int64]:
     """-> [tokens * top_k] where each row begins"""
     num_tokens, top_k, hidden = shape
-    addresses = np.empty(num_tokens * top_k, dtype=np.int64)
     width = hidden * dtype.itemsize
-    for piece in pieces:
-        assert piece.rows.nbytes == len(piece.places) * width, "a piece has not as many rows as places"
-        first = np.frombuffer(piece.rows, dtype=np.uint8).__array_interface__["data"][0]
-        addresses[piece.places] = np.arange(first, first + piece.rows.nbytes, width)
-    assert sum(len(piece.places) for piece in pieces) == len(addresses), "a place has no row, or two"
-    return addresses
+    addresses = [_addresses_of(piece, width) for piece in pieces]
+    assert sum(map(len, addresses)) == num_tokens * top_k, "a place has no row, or two"
+    if len(pieces) == 1:  # its places are all there are
+        return addresses[0]
+    result = np.empty(num_tokens * top_k, dtype=np.int64)
+    for piece, places in zip(pieces, addresses, strict=True):
+        result[piece.places] = places
+    return result
+
+
+def _addresses_of(piece: RowPiece, width: int) -> NDArray[np.int64]:
+    num_bytes = piece.rows.nbytes
+    assert num_bytes == len(piece.places) * width, "a piece has not as many rows as places"
+    first = np.frombuffer(piece.rows, np.uint8).__array_interface__["data"][0]
+    return np.arange(first, first + num_bytes, width)

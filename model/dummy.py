@@ -14,8 +14,9 @@ import torch
 from torch import Generator, Tensor
 
 from model.checkpoint.assembly import assemble
-from model.checkpoint.weight_names import PACKED, SCALES, Weight, WeightName
+from model.checkpoint.weight_names import Weight
 from model.config import ModelConfig
+from model.config.weight_shapes import PACKED, SCALES, WeightName
 from model.host_memory import empty_tensor
 from model.weights import ModelWeights, Selection
 

@@ -44,13 +44,29 @@ class Dispatch(NamedTuple):
     combine: CombineMode
     num_rows: int
     row_sections: Sequence[memoryview]
-    rows: NDArray[np.int32]  # [assignments] into the rows that travel
-    experts: NDArray[np.int32]  # [assignments] as the layer numbers them
-    weights: NDArray[np.float32]  # [assignments]
+    numbers: NDArray[np.int32]  # [3, assignments]: rows, experts, and the bits of weights
 
     @property
     def num_assignments(self) -> int:
-        return len(self.rows)
+        return self.numbers.size // 3
+
+    @property
+    def rows(self) -> NDArray[np.int32]:
+        """[assignments] into the rows that travel."""
+        rows: NDArray[np.int32] = self.numbers[0]
+        return rows
+
+    @property
+    def experts(self) -> NDArray[np.int32]:
+        """[assignments] as the layer numbers them."""
+        experts: NDArray[np.int32] = self.numbers[1]
+        return experts
+
+    @property
+    def weights(self) -> NDArray[np.float32]:
+        """[assignments]"""
+        weights: NDArray[np.float32] = self.numbers[2].view(np.float32)
+        return weights
 
     @property
     def num_reply_rows(self) -> int:
@@ -58,31 +74,32 @@ class Dispatch(NamedTuple):
         return self.num_assignments if self.combine is CombineMode.EXACT else self.num_rows
 
     def encode(self) -> bytes:
-        fields = (self.source, self.number, self.layer, self.epoch, int(self.row_format), int(self.combine))
-        numbers = (self.rows.data.cast("B"), self.experts.data.cast("B"), self.weights.data.cast("B"))
-        return encode(FrameKind.DISPATCH, (*fields, self.num_rows), (*numbers, *self.row_sections))
+        fields = (self.source, self.number, self.layer, self.epoch, self.row_format, self.combine)
+        sections = (self.numbers.data.cast("B"), *self.row_sections)
+        return encode(FrameKind.DISPATCH, (*fields, self.num_rows), sections)
 
     @classmethod
     def of(cls, frame: Frame) -> "Dispatch":
-        read = FieldReader(frame)
+        read = FieldReader(frame, FrameKind.DISPATCH)
         source, number, layer, epoch = read.text(), read.natural(), read.natural(), read.natural()
         row_format, combine = row_format_of(read), read.natural()
         num_rows = read.natural()
         read.end()
         if combine not in _COMBINE_MODES:
             raise MalformedFrameError(f"combine mode {combine} does not exist")
-        if len(frame.sections) != 3 + num_sections(row_format):
+        if len(frame.sections) != 1 + num_sections(row_format):
             raise MalformedFrameError(f"a dispatch has {len(frame.sections)} sections")
-        numbers, row_sections = frame.sections[:3], frame.sections[3:]
-        if not 0 < numbers[0].nbytes == numbers[1].nbytes == numbers[2].nbytes or numbers[0].nbytes % 4:
+        section, *row_sections = frame.sections
+        if section.nbytes == 0 or section.nbytes % _BYTES_OF_ASSIGNMENT:
             raise MalformedFrameError(
-                f"a dispatch has {[section.nbytes for section in numbers]} bytes of numbers; "
-                f"each of its assignments has a row, an expert and a weight, of four bytes each"
+                f"a dispatch has {section.nbytes} bytes of numbers; each of its assignments has a row, an "
+                f"expert and a weight, of four bytes each"
             )
-        rows, experts = np.frombuffer(numbers[0], dtype="<i4"), np.frombuffer(numbers[1], dtype="<i4")
-        if rows.min() < 0 or rows.max() >= num_rows:
+        numbers = np.frombuffer(section, _NUMBER).reshape(3, -1)
+        last = np.maximum.reduce(numbers[0].view(np.uint32))  # a number below zero is a large one here
+        if last >= min(num_rows, 1 << 31):
             raise MalformedFrameError(
-                f"a dispatch of {num_rows} rows names the rows {rows.min()} to {rows.max()}"
+                f"a dispatch of {num_rows} rows names the rows {numbers[0].min()} to {numbers[0].max()}"
             )
         return cls(
             source,
@@ -93,9 +110,7 @@ class Dispatch(NamedTuple):
             CombineMode(combine),
             num_rows,
             row_sections,
-            rows,
-            experts,
-            np.frombuffer(numbers[2], dtype="<f4"),
+            numbers,
         )
 
 
@@ -113,7 +128,7 @@ class Reply(NamedTuple):
 
     @classmethod
     def of(cls, frame: Frame) -> "Reply":
-        read = FieldReader(frame)
+        read = FieldReader(frame, FrameKind.REPLY)
         number, compute_us, row_format = read.natural(), read.natural(), row_format_of(read)
         read.end()
         if len(frame.sections) != num_sections(row_format):
@@ -167,7 +182,7 @@ class Refusal(NamedTuple):
 
     @classmethod
     def of(cls, frame: Frame) -> "Refusal":
-        read = FieldReader(frame)
+        read = FieldReader(frame, FrameKind.REFUSAL)
         number, reason, message, epoch = read.optional_natural(), read.natural(), read.text(), read.natural()
         read.end()
         if reason not in _REASONS:
@@ -190,16 +205,18 @@ class Hello(NamedTuple):
 
     @classmethod
     def of(cls, frame: Frame) -> "Hello":
-        if frame.kind is not FrameKind.HELLO:
-            raise MalformedFrameError(
-                f"a stream begins with a {frame.kind.name} frame, and not with a greeting"
-            )
-        read = FieldReader(frame)
+        read = FieldReader(frame, FrameKind.HELLO)
         texts = read.text(), read.text(), read.text()
-        numbers = read.natural(), read.natural(), read.natural()
+        epoch, credit, max_frame_bytes = read.natural(), read.natural(), read.natural()
         read.end()
-        return cls(*texts, *numbers)
+        if credit == 0 or max_frame_bytes == 0:
+            raise MalformedFrameError(
+                f"a worker that greets takes {credit} frames at once, of {max_frame_bytes} bytes: none at all"
+            )
+        return cls(*texts, epoch, credit, max_frame_bytes)
 
 
+_BYTES_OF_ASSIGNMENT = 12
+_NUMBER = np.dtype("<i4")
 _COMBINE_MODES = frozenset(CombineMode)
 _REASONS = frozenset(RefusalReason)

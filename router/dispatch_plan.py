@@ -7,6 +7,7 @@ calls take a third of torch's time on a handful of tokens.
 """
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -31,14 +32,32 @@ class Share(NamedTuple):
 
 def plan_dispatch(expert_ids: Integers, expert_to_worker: Integers) -> list[Share]:
     """expert_ids: [tokens, top_k], expert_to_worker: [experts] -> shares in the order of their workers."""
-    num_tokens, top_k = expert_ids.shape
     experts = expert_ids.ravel()  # [tokens * top_k]
-    slots = np.arange(len(experts))
-    workers = expert_to_worker[experts]  # [tokens * top_k]
-    first = int(workers[0])
-    if (workers == first).all():  # every row travels, to one worker
-        return [Share(first, np.arange(num_tokens), slots // top_k, experts, slots)]
-    return _cut_by_worker(slots, experts, workers, top_k)
+    slots = _everything(*expert_ids.shape).slots
+    return _cut_by_worker(slots, experts, expert_to_worker[experts], expert_ids.shape[1])
+
+
+def everything_to(worker: int, expert_ids: Integers) -> list[Share]:
+    """The same where one worker hosts every expert; expert_ids: [tokens, top_k]"""
+    tokens, rows, slots = _everything(*expert_ids.shape)
+    return [Share(worker, tokens, rows, expert_ids.ravel(), slots)]
+
+
+class _Everything(NamedTuple):
+    """The share of one worker that does it all."""
+
+    tokens: Integers
+    rows: Integers
+    slots: Integers
+
+
+@lru_cache(maxsize=8)
+def _everything(num_tokens: int, top_k: int) -> _Everything:
+    slots = np.arange(num_tokens * top_k)
+    arrays = _Everything(np.arange(num_tokens), slots // top_k, slots)
+    for array in arrays:
+        array.flags.writeable = False
+    return arrays
 
 
 def share_out(slots: Integers, experts: Integers, expert_to_worker: Integers, top_k: int) -> list[Share]:

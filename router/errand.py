@@ -21,17 +21,21 @@ class Finished(NamedTuple):
 
 @dataclass(slots=True, eq=False)
 class Errand:
-    """Mutable: the exchange sets `reply` once, and `parts` whenever it plans anew."""
+    """Mutable: `reply` is set once, and `parts` once, when it is planned anew for several workers."""
 
     share: Share
-    avoid: set[str] = field(default_factory=set)  # workers that cannot do it, until the placement changes
+    avoid: frozenset[str] = frozenset()  # workers that would not do it, until it is tried from the beginning
+    num_lost: int = 0  # frames that carried it, and broke with their streams
     reply: Reply | None = None
     parts: list["Errand"] = field(default_factory=list)
-    num_attempts: int = 0
 
     @property
     def is_done(self) -> bool:
         return self.reply is not None or (bool(self.parts) and all(part.is_done for part in self.parts))
+
+    def part(self, share: Share) -> "Errand":
+        """Some of it; what is known of workers goes with it."""
+        return Errand(share, self.avoid, self.num_lost)
 
     def finished(self) -> Iterator[Finished]:
         """What makes it up, once it is done; each of its assignments once."""
@@ -40,18 +44,3 @@ class Errand:
             return
         for part in self.parts:
             yield from part.finished()
-
-
-class Parcel(NamedTuple):
-    """An errand in a frame that is on its way."""
-
-    errand: Errand
-    worker: str
-    epoch: int
-    sent_at: float
-    hedge_at: float | None
-    deadline_at: float
-
-    @property
-    def next_look_at(self) -> float:
-        return self.deadline_at if self.hedge_at is None else self.hedge_at

@@ -1,6 +1,6 @@
 """A data frame: the unit that travels between workers on the token path, as bytes that no serialiser touches.
 
-    magic 4s | version u8 | kind u8 | length of the header u16 | checksum u32 | length of the frame u64
+    magic 4s | checksum u32 | version u8 | kind u8 | length of the header u16 | length of the frame u64
     header: msgpack, an array of the message's own fields, and at its end the lengths of the sections
     zeros up to a multiple of 64; then each section, little-endian, padded with zeros to a multiple of 64
 
@@ -30,10 +30,11 @@ MAGIC = b"XMSH"
 VERSION = 1
 ALIGNMENT = 64
 MOST_SECTIONS = 32
-_PREFIX = struct.Struct("<4sBBHIQ")
+_SUMMED_FROM = 8  # magic and checksum are not
+_PREFIX = struct.Struct("<4sIBBHQ")
+_REST_OF_PREFIX = struct.Struct("<BBHQ")
 _SUMMED_BLOCK = 4096
 _LEAST_SUMMED = 16384
-_MIXED_INTO_PREFIX = struct.Struct("<BBHQ")
 
 Field = int | float | str | bytes | bool | None
 
@@ -60,7 +61,9 @@ class Frame(NamedTuple):
 class FieldReader:
     """The fields of a frame one after the other, each of the type that it must have."""
 
-    def __init__(self, frame: Frame) -> None:
+    def __init__(self, frame: Frame, kind: FrameKind) -> None:
+        if frame.kind is not kind:
+            raise MalformedFrameError(f"a {frame.kind.name} frame has come where it must be a {kind.name}")
         self._frame = frame
         self._fields = iter(frame.fields)
 
@@ -94,37 +97,42 @@ class FieldReader:
 
 def encode(kind: FrameKind, fields: Sequence[Field], sections: Sequence[memoryview] = ()) -> bytes:
     """Sections are contiguous bytes. They are copied once, into the frame."""
-    header: bytes = msgpack.packb([*fields, [section.nbytes for section in sections]])
+    lengths = [section.nbytes for section in sections]
+    header: bytes = msgpack.packb([*fields, lengths])
     assert len(header) < 1 << 16, "a header holds a few numbers and names"
-    parts: list[bytes | memoryview] = [b"", header, _padding(_PREFIX.size + len(header))]
-    for section in sections:
-        parts += (section, _padding(section.nbytes))
-    length = _PREFIX.size + sum(map(len, parts))
-    checksum = _checksum(kind, length, header, sections)
-    parts[0] = _PREFIX.pack(MAGIC, VERSION, kind, len(header), checksum, length)
+    start = _PREFIX.size + len(header)
+    parts: list[bytes | memoryview] = [b"", b"", _PADDINGS[-start % ALIGNMENT]]
+    length = start + -start % ALIGNMENT
+    for section, section_length in zip(sections, lengths, strict=True):
+        parts += (section, _PADDINGS[-section_length % ALIGNMENT])
+        length += section_length + -section_length % ALIGNMENT
+    summed = _REST_OF_PREFIX.pack(VERSION, kind, len(header), length) + header
+    parts[0] = MAGIC + _checksum(summed, sections).to_bytes(4, "little")
+    parts[1] = summed
     return b"".join(parts)
 
 
 def decode(data: bytes | memoryview, max_bytes: int) -> Frame:
     """Raises one of the FrameErrors."""
     view = memoryview(data)
-    kind, header_length, checksum, length = _read_prefix(view, max_bytes)
-    header = view[_PREFIX.size : _PREFIX.size + header_length]
-    fields, section_lengths = _read_header(header)
-    sections = _cut(view, _PREFIX.size + header_length, section_lengths)
-    if _checksum(kind, length, header, sections) != checksum:
+    kind, header_length, checksum = _read_prefix(view, max_bytes)
+    end_of_header = _PREFIX.size + header_length
+    fields, section_lengths = _read_header(view[_PREFIX.size : end_of_header])
+    sections = _cut(view, end_of_header, section_lengths)
+    if _checksum(view[_SUMMED_FROM:end_of_header], sections) != checksum:
         raise FrameChecksumError(
-            f"a frame of {length} bytes does not have the checksum {checksum:08x} that it names"
+            f"a frame of {view.nbytes} bytes does not have the checksum {checksum:08x} that it names"
         )
     return Frame(kind, fields, sections)
 
 
-def _read_prefix(view: memoryview, max_bytes: int) -> tuple[FrameKind, int, int, int]:
+def _read_prefix(view: memoryview, max_bytes: int) -> tuple[FrameKind, int, int]:
+    """-> kind, length of the header, checksum"""
     if view.nbytes > max_bytes:
         raise OversizedFrameError(f"a frame has {view.nbytes} bytes; at most {max_bytes} are taken here")
     if view.nbytes < _PREFIX.size:
         raise TruncatedFrameError(f"a frame has {view.nbytes} bytes; it has at least {_PREFIX.size}")
-    magic, version, kind, header_length, checksum, length = _PREFIX.unpack_from(view)
+    magic, checksum, version, kind, header_length, length = _PREFIX.unpack_from(view)
     if magic != MAGIC:
         raise MalformedFrameError(f"a frame begins with {magic!r}; it must begin with {MAGIC!r}")
     if version != VERSION:
@@ -137,7 +145,7 @@ def _read_prefix(view: memoryview, max_bytes: int) -> tuple[FrameKind, int, int,
         raise MalformedFrameError(f"a frame names {length} bytes, and {view.nbytes} have come")
     if kind not in _KINDS:
         raise MalformedFrameError(f"a frame is of kind {kind}, which does not exist")
-    return FrameKind(kind), header_length, checksum, length
+    return FrameKind(kind), header_length, checksum
 
 
 def _read_header(header: memoryview) -> tuple[list[Field], list[int]]:
@@ -150,8 +158,12 @@ def _read_header(header: memoryview) -> tuple[list[Field], list[int]]:
             "the header of a frame is not an array that ends in the lengths of sections"
         )
     lengths = fields.pop()
-    if len(lengths) > MOST_SECTIONS or not all(type(length) is int and length >= 0 for length in lengths):
-        raise MalformedFrameError(f"the sections of a frame have the lengths {lengths!r:.200}")
+    if len(lengths) > MOST_SECTIONS:
+        raise MalformedFrameError(f"a frame has {len(lengths)} sections; at most {MOST_SECTIONS} are taken")
+    if not all(type(length) is int and length >= 0 for length in lengths):
+        raise MalformedFrameError("a length of a section of a frame is not a number from 0")
+    if not _FIELD_TYPES.issuperset(map(type, fields)):  # lists in lists could be as deep as our own stack
+        raise MalformedFrameError("a field of a frame is neither a number nor a text, nor bytes or nothing")
     return fields, lengths
 
 
@@ -167,23 +179,21 @@ def _cut(view: memoryview, position: int, lengths: Sequence[int]) -> list[memory
     return sections
 
 
-def _padding(length: int) -> bytes:
-    return bytes(-length % ALIGNMENT)
-
-
-def _checksum(kind: int, length: int, header: bytes | memoryview, sections: Sequence[memoryview]) -> int:
-    """CRC-32 of the prefix, the header and every section; long sections are summed up into a block first."""
-    value = zlib.crc32(header, zlib.crc32(_MIXED_INTO_PREFIX.pack(VERSION, kind, len(header), length)))
+def _checksum(begin: bytes | memoryview, sections: Sequence[memoryview]) -> int:
+    """CRC-32 of the rest of the prefix, the header and every section; of long sections first comes a sum."""
+    value = zlib.crc32(begin)
     for section in sections:
-        if section.nbytes >= _LEAST_SUMMED:
-            summed = section.nbytes - section.nbytes % _SUMMED_BLOCK
-            words = np.frombuffer(section[:summed], dtype="<u8").reshape(-1, _SUMMED_BLOCK // 8)
-            value = zlib.crc32(
-                np.add.reduce(words, axis=0), value
-            )  # a CRC of all would take ten times as long
-            section = section[summed:]
+        length = section.nbytes
+        if length >= _LEAST_SUMMED:  # a CRC of all would take ten times as long
+            rest = length % _SUMMED_BLOCK
+            words = np.frombuffer(section, _WORD, (length - rest) // 8).reshape(-1, _SUMMED_BLOCK // 8)
+            value = zlib.crc32(np.add.reduce(words, axis=0), value)
+            section = section[length - rest :]
         value = zlib.crc32(section, value)
     return value
 
 
+_WORD = np.dtype("<u8")
+_PADDINGS = [bytes(length) for length in range(ALIGNMENT)]
 _KINDS = frozenset(FrameKind)
+_FIELD_TYPES = frozenset((int, float, str, bytes, bool, type(None)))

@@ -6,6 +6,7 @@ is hedged. Pure: it is told how long frames took.
 
 from collections import deque
 from dataclasses import dataclass, field
+from math import inf
 
 _ENOUGH = 32
 _REMEMBERED = 256
@@ -42,11 +43,15 @@ class HedgeClock:
         self._size_to_latencies: dict[int, _Latencies] = {}
 
     def record(self, num_assignments: int, seconds: float) -> None:
-        self._size_to_latencies.setdefault(num_assignments.bit_length(), _Latencies()).add(seconds)
+        size = num_assignments.bit_length()
+        latencies = self._size_to_latencies.get(size)
+        if latencies is None:
+            latencies = self._size_to_latencies[size] = _Latencies()
+        latencies.add(seconds)
 
-    def delay(self, num_assignments: int) -> float | None:
-        """Seconds, or None where a frame of this size is not to be hedged."""
+    def delay(self, num_assignments: int) -> float:
+        """Seconds; infinitely many where a frame of this size is not to be hedged."""
         latencies = self._size_to_latencies.get(num_assignments.bit_length())
         if self._settings is None or latencies is None or latencies.p99 is None:
-            return None
+            return inf
         return max(self._settings.least_s, self._settings.factor * latencies.p99)

@@ -31,12 +31,19 @@ class HostTable:
     def hosts_for(self, layer: int, experts: Integers) -> Integers:
         """experts: of all assignments -> [experts of the layer] which worker each goes to."""
         table = self._layers.get(layer)
+        if layer >= self.placement.num_layers:  # of another model, or there is no placement yet
+            return np.full(int(experts.max()) + 1, self.nobody, dtype=np.int64)
         if table is None:
             table = self._layers[layer] = self._layer_of(layer)
         if not table.choices:
             return table.hosts
         counts = np.bincount(experts, minlength=len(table.hosts))  # [experts]
         return table.choose(counts, self.nobody + 1)
+
+    def only_host(self, layer: int) -> int | None:
+        """The worker that is asked for all of this layer, where there is no choice and no other."""
+        table = self._layers.get(layer)
+        return None if table is None else table.only_host
 
     def without(self, workers: Collection[str]) -> Self:
         return type(self)(self.placement, self.usable.difference(workers)) if workers else self
@@ -57,6 +64,8 @@ class _Layer:
     def __init__(self, hosts: Integers, choices: dict[int, tuple[int, ...]]) -> None:
         self.hosts = hosts  # [experts]
         self.choices = choices
+        workers = set(hosts.tolist())
+        self.only_host = workers.pop() if len(workers) == 1 and not choices else None
 
     def choose(self, counts: Integers, num_workers: int) -> Integers:
         """counts: [experts] assignments of each. The most wanted experts choose first."""

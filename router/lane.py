@@ -5,19 +5,21 @@ their way than the worker gave credits for; the others wait here. Not here: what
 of those that a broken lane has lost (`router.exchange`).
 """
 
+import logging
 import queue
 import threading
 from collections import deque
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
 import grpc
 
-from protos.errors import FrameError, WorkerMismatchError
+from protos.errors import FrameError
 from router.channel import TlsFiles, open_channel
 from router.dispatch_frames import Hello
 from router.frame import decode
+
+logger = logging.getLogger(__name__)
 
 METHOD = "/expertmesh.expert.v1.FrameService/Exchange"
 """Not in any .proto: its messages are frames, and no serialiser touches them (docs/frames.md)."""
@@ -39,6 +41,7 @@ class LaneLost:
 
     lane: "Lane"
     reason: str
+    was_open: bool  # else nothing was on its way
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +82,9 @@ class Lane:
         self._lock = threading.Lock()
         self._outgoing: queue.SimpleQueue[bytes | None] | None = None
         self._waiting: deque[bytes] = deque()
-        self._credits = 0
+        self._credits = self._most_credits = 0
+        self._call: grpc.Call | None = None
+        self._restarted_because: str | None = None
         self._thread = threading.Thread(target=self._pump, name=f"expertmesh-lane-{worker}", daemon=True)
 
     def start(self) -> None:
@@ -96,6 +101,18 @@ class Lane:
                 self._credits -= 1
                 self._outgoing.put(frame)
 
+    def drop_waiting(self) -> None:
+        """Nobody wants the answers to frames that have not even been sent."""
+        with self._lock:
+            self._waiting.clear()
+
+    def restart(self, reason: str) -> None:
+        """What comes on this stream cannot be trusted: LaneLost follows, and another stream."""
+        with self._lock:
+            if self._call is not None:
+                self._restarted_because = reason
+                self._call.cancel()
+
     def close(self) -> None:
         """No event follows."""
         self._is_closed.set()
@@ -108,39 +125,43 @@ class Lane:
         while not self._is_closed.is_set():
             reason = "the worker has ended the stream"
             try:
-                if self._stream():
-                    pause = _LEAST_PAUSE_S
+                self._stream()
             except grpc.RpcError as error:
                 reason = _reason(error)
-            except (FrameError, WorkerMismatchError) as error:
+            except FrameError as error:
                 reason = str(error)
-            except ValueError:
-                return  # the channel was closed under us
-            self._forget()
+            except Exception as error:  # whatever it is, the worker must be tried again
+                if not self._is_closed.is_set():
+                    logger.exception("the lane to worker %s broke; it is opened again", self.worker)
+                reason = repr(error)
+            was_open = self._forget()
             if self._is_closed.is_set():
                 return
-            self._inbox.put(LaneLost(self, reason))
+            self._inbox.put(LaneLost(self, self._restarted_because or reason, was_open))
+            pause = _LEAST_PAUSE_S if was_open else pause
             self._is_closed.wait(pause)
             pause = min(2 * pause, _MOST_PAUSE_S)
 
-    def _stream(self) -> bool:
-        """One stream from its greeting to its end; -> whether there was a greeting."""
+    def _stream(self) -> None:
+        """One stream from its greeting to its end."""
         outgoing: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        self._restarted_because = None
         stub: grpc.StreamStreamMultiCallable[bytes, bytes] = self._channel.stream_stream(METHOD)
-        call: Iterator[bytes] = stub(iter(outgoing.get, None))
+        call: grpc._CallIterator[bytes] = stub(iter(outgoing.get, None))
         try:
             first = next(call, None)
             if first is None:
-                return False
+                return
             hello = Hello.of(decode(first, self._max_frame_bytes))
             with self._lock:
-                self._credits, self._outgoing = hello.credits, outgoing
+                self._credits = self._most_credits = hello.credits
+                self._outgoing, self._call = outgoing, call
             self._inbox.put(LaneOpened(self, hello))
             for data in call:
                 self._answered(outgoing)
                 self._inbox.put(FrameArrived(self, data))
-            return True
         finally:
+            call.cancel()
             outgoing.put(None)
 
     def _answered(self, outgoing: queue.SimpleQueue[bytes | None]) -> None:
@@ -149,13 +170,16 @@ class Lane:
             if self._waiting:
                 outgoing.put(self._waiting.popleft())
             else:
-                self._credits += 1
+                self._credits = min(self._credits + 1, self._most_credits)  # some answer twice
 
-    def _forget(self) -> None:
+    def _forget(self) -> bool:
+        """-> whether the stream was open"""
         with self._lock:
-            self._outgoing = None
+            was_open = self._outgoing is not None
+            self._outgoing = self._call = None
             self._waiting.clear()
             self._credits = 0
+            return was_open
 
 
 def _reason(error: grpc.RpcError) -> str:

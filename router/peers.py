@@ -52,6 +52,7 @@ class Peers:
         self._lanes: dict[str, Lane] = {}
         self._placement = _NOBODY_YET
         self._open: set[str] = set() if local is None else {local}
+        self._suspects: set[str] = set()
         self._worker_to_trouble: dict[str, str] = {}
 
     @property
@@ -69,6 +70,23 @@ class Peers:
     def troubles(self) -> Mapping[str, str]:
         """Why each worker that is not asked is not."""
         return self._worker_to_trouble
+
+    def suspect(self, worker: str, silent_s: float) -> None:
+        """It is there, and does not answer: it is asked no more until it does."""
+        if worker in self._open:
+            self._open.discard(worker)
+            self._suspects.add(worker)
+            self._worker_to_trouble[worker] = f"it has not answered a frame for {silent_s:g} s"
+            self._make_table()
+
+    def trust(self, lane: Lane) -> None:
+        """It has answered."""
+        worker = lane.worker
+        if worker in self._suspects and self.lane_of(worker) is lane:
+            self._suspects.discard(worker)
+            self._worker_to_trouble.pop(worker, None)
+            self._open.add(worker)
+            self._make_table()
 
     def lane_of(self, worker: str) -> Lane | None:
         with self._lock:
@@ -90,7 +108,7 @@ class Peers:
             self._lanes.update((lane.worker, lane) for lane in new)
         for lane in gone:
             lane.close()
-            self.inbox.put(LaneLost(lane, "the worker is gone, or listens elsewhere now"))
+            self.inbox.put(LaneLost(lane, "the worker is gone, or listens elsewhere now", was_open=False))
         for lane in new:
             lane.start()
         self.inbox.put(TopologyChanged())
@@ -116,9 +134,16 @@ class Peers:
                     logger.error("%s", trouble)
             case LaneLost(lane=lane, reason=reason):
                 self._open.discard(lane.worker)  # a new lane to it opens after this
+                self._suspects.discard(lane.worker)
                 self._worker_to_trouble[lane.worker] = reason
             case TopologyChanged():
-                pass
+                with self._lock:
+                    known = set(self._placement.workers)
+                for worker in self._worker_to_trouble.keys() - known:
+                    del self._worker_to_trouble[worker]
+        self._make_table()
+
+    def _make_table(self) -> None:
         with self._lock:
             placement = self._placement
         self.table = HostTable(placement, self._open)
@@ -130,6 +155,11 @@ class Peers:
             return f"{event.lane.address} is not the worker {worker}, but {hello.worker}"
         if hello.model != self._model:
             return f"worker {worker} serves the model {hello.model}, and this one {self._model}"
+        if hello.max_frame_bytes < self._max_frame_bytes:
+            return (
+                f"worker {worker} takes frames of {hello.max_frame_bytes} bytes, and this one sends up to "
+                f"{self._max_frame_bytes}; give all of them one max_frame_bytes"
+            )
         if self._arithmetic is None:
             self._arithmetic = hello.arithmetic
         if hello.arithmetic != self._arithmetic:

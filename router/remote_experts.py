@@ -8,7 +8,7 @@ what or how often it had to be sent. Not here: who is asked, and what happens wh
 from collections.abc import Sequence
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -22,8 +22,8 @@ from protos.errors import MalformedFrameError
 from router.dispatch_frames import CombineMode, Dispatch, Reply
 from router.dispatch_plan import Integers, Share
 from router.errand import Finished
-from router.exchange import Carrier, Exchange
-from router.rows import RowFormat, exact_format, exact_rows, num_bytes, pack_rows, unpack_rows
+from router.exchange import Exchange
+from router.rows import RowFormat, check_rows, exact_format, exact_rows, num_bytes, pack_rows, unpack_rows
 
 _BYTES_OF_ASSIGNMENT = 12
 _BYTES_OF_HEADER = 4096
@@ -67,25 +67,18 @@ class RemoteExperts:
     def __call__(self, layer: int, x: Tensor, routing: Routing) -> Tensor:
         mode = self._settings.combine
         row_format = RowFormat.MXFP8 if self._settings.mxfp8 else exact_format(x.dtype)
-        expert_ids: Integers = routing.expert_ids.cpu().numpy()
-        weights: NDArray[np.float32] = routing.weights.flatten().float().cpu().numpy()
-        freight = _Freight(self._source, layer, x, weights, mode, row_format, self._hosted)
-        carrier = Carrier(freight.pack, freight.check, freight.compute_here, self._most_assignments(freight))
-        finished = self._exchange.run(layer, expert_ids, carrier)
+        expert_ids: Integers = _on_host(routing.expert_ids).numpy()
+        weights: NDArray[np.float32] = _on_host(routing.weights).numpy().ravel()
+        most = min(self._settings.max_frame_bytes, self._exchange.settings.max_frame_bytes)
+        freight = _Freight(self._source, layer, x, weights, mode, row_format, self._hosted, most)
+        finished = self._exchange.run(layer, expert_ids, freight)
         if mode is CombineMode.EXACT:
             return _sum_exactly(finished, x, expert_ids.shape[1])
         return _sum_partial_sums(finished, x)
 
-    def _most_assignments(self, freight: "_Freight") -> int:
-        """With which neither the frame nor its reply grows too long."""
-        of_row = num_bytes(freight.row_format, freight.x.shape[1])
-        room = self._settings.max_frame_bytes - _BYTES_OF_HEADER
-        return max(1, room // (of_row + _BYTES_OF_ASSIGNMENT))
 
-
-@dataclass(frozen=True, slots=True)
-class _Freight:
-    """What travels for one layer of one step."""
+class _Freight(NamedTuple):
+    """What travels for one layer of one step: a `Carrier`."""
 
     source: str
     layer: int
@@ -94,31 +87,38 @@ class _Freight:
     mode: CombineMode
     row_format: RowFormat
     hosted: HostedExperts | None
+    max_frame_bytes: int
+
+    @property
+    def most_assignments(self) -> int:
+        of_row = num_bytes(self.row_format, self.x.shape[1])
+        room = self.max_frame_bytes - _BYTES_OF_HEADER
+        return max(1, room // (of_row + _BYTES_OF_ASSIGNMENT))
 
     def pack(self, share: Share, number: int, epoch: int) -> bytes:
+        numbers = np.empty((3, share.num_assignments), np.int32)
+        numbers[0], numbers[1] = share.rows, share.experts
+        numbers[2] = self.weights[share.slots].view(np.int32)
+        rows = pack_rows(self._rows_of(share), self.row_format)
         return Dispatch(
-            source=self.source,
-            number=number,
-            layer=self.layer,
-            epoch=epoch,
-            row_format=self.row_format,
-            combine=self.mode,
-            num_rows=len(share.tokens),
-            row_sections=pack_rows(self._rows_of(share), self.row_format),
-            rows=share.rows.astype(np.int32),
-            experts=share.experts.astype(np.int32),
-            weights=self.weights[share.slots],
+            self.source,
+            number,
+            self.layer,
+            epoch,
+            self.row_format,
+            self.mode,
+            len(share.tokens),
+            rows,
+            numbers,
         ).encode()
 
     def check(self, share: Share, reply: Reply) -> None:
         num_rows = share.num_assignments if self.mode is CombineMode.EXACT else len(share.tokens)
-        expected = num_rows * num_bytes(self.row_format, self.x.shape[1])
-        found = sum(section.nbytes for section in reply.row_sections)
-        if reply.row_format is not self.row_format or found != expected:
+        if reply.row_format is not self.row_format:
             raise MalformedFrameError(
-                f"a reply has {found} bytes of rows in {reply.row_format.name}, and {expected} in "
-                f"{self.row_format.name} are wanted"
+                f"a reply has rows in {reply.row_format.name}, and {self.row_format.name} is wanted"
             )
+        check_rows(reply.row_sections, reply.row_format, num_rows, self.x.shape[1])
 
     def compute_here(self, share: Share) -> Reply:
         assert self.hosted is not None, "no share is for a process without experts"
@@ -129,19 +129,34 @@ class _Freight:
             experts=torch.from_numpy(share.experts).to(device),
             weights=torch.from_numpy(self.weights[share.slots]).to(device),
         )
-        rows = self.hosted.run(self.layer, self._rows_of(share), assignments, self.mode)
+        rows = self._rows_of(share)
+        if self.row_format is RowFormat.MXFP8:  # as a replica elsewhere would see them
+            rows = _as_they_travel(rows)
+        rows = self.hosted.run(self.layer, rows, assignments, self.mode)
         compute_us = int((perf_counter() - began) * 1e6)
         return Reply(0, compute_us, self.row_format, pack_rows(rows, self.row_format))
 
     def _rows_of(self, share: Share) -> Tensor:
         """-> [rows, hidden]"""
-        if len(share.tokens) == len(self.x):
+        if len(share.tokens) == self.x.shape[0]:
             return self.x
         return self.x[torch.from_numpy(share.tokens).to(self.x.device)]
 
 
+def _on_host(tensor: Tensor) -> Tensor:
+    """On a CPU nothing is to be done, and asking torch for that takes longer than looking."""
+    return tensor if tensor.is_cpu else tensor.cpu()
+
+
+def _as_they_travel(rows: Tensor) -> Tensor:
+    """rows: [rows, hidden] -> what MXFP8 leaves of them"""
+    num_rows, hidden = rows.shape
+    sections = pack_rows(rows, RowFormat.MXFP8)
+    return unpack_rows(sections, RowFormat.MXFP8, num_rows, hidden, rows.dtype).to(rows.device)
+
+
 def _sum_exactly(finished: Sequence[Finished], x: Tensor, top_k: int) -> Tensor:
-    hidden = x.shape[1]
+    num_tokens, hidden = x.shape
     pieces = [
         RowPiece(
             share.slots,
@@ -149,7 +164,7 @@ def _sum_exactly(finished: Sequence[Finished], x: Tensor, top_k: int) -> Tensor:
         )
         for share, reply in finished
     ]
-    return combine_pieces(pieces, (len(x), top_k, hidden), x.dtype).to(x.device)
+    return combine_pieces(pieces, (num_tokens, top_k, hidden), x.dtype).to(x.device)
 
 
 def _sum_partial_sums(finished: Sequence[Finished], x: Tensor) -> Tensor:

@@ -1,7 +1,8 @@
 """Rows of activations as bytes, and bytes as rows: exact, or in MXFP8 at about half of bfloat16.
 
 MXFP8 is the open standard's: blocks of 32 values in E4M3 that share a power of two, taken from the largest of
-them; what then lies beyond E4M3's range is cut to it. Not here: frames. Called by both ends of a stream.
+them; what then lies beyond E4M3's range is cut to it. A block with a value that is infinite, or no number,
+becomes one of no numbers. Not here: frames. Called by both ends of a stream.
 """
 
 from collections.abc import Sequence
@@ -18,6 +19,9 @@ BLOCK = 32
 _LARGEST = 448.0  # of E4M3
 _EXPONENT_OF_LARGEST = 8  # 448 = 1.75 · 2⁸
 _BIAS = 127
+_NOT_A_NUMBER = 255  # the exponent of a block that holds one that is infinite, or none
+_POWERS = torch.tensor([*(2.0 ** (exponent - _BIAS) for exponent in range(_NOT_A_NUMBER)), torch.nan])
+_MOST_IN_A_SHAPE = 1 << 40  # nothing times anything fits into no bytes
 
 
 class RowFormat(IntEnum):
@@ -48,9 +52,7 @@ def exact_format(dtype: torch.dtype) -> RowFormat:
 
 def num_bytes(row_format: RowFormat, hidden: int) -> int:
     """Of one row on the wire."""
-    if row_format is RowFormat.MXFP8:
-        return hidden + -(-hidden // BLOCK)
-    return hidden * _FORMAT_TO_DTYPE[row_format].itemsize
+    return sum(_widths(row_format, hidden))
 
 
 def pack_rows(rows: Tensor, row_format: RowFormat) -> list[memoryview]:
@@ -76,6 +78,17 @@ def unpack_rows(
     return _matrix(sections[0], num_rows, hidden * exact.itemsize).view(exact).to(dtype)
 
 
+def check_rows(sections: Sequence[memoryview], row_format: RowFormat, num_rows: int, hidden: int) -> None:
+    """Raises MalformedFrameError where the sections are not as long as so many rows."""
+    widths = _widths(row_format, hidden)
+    found = [section.nbytes for section in sections]
+    if found != [num_rows * width for width in widths]:
+        raise MalformedFrameError(
+            f"sections of {found} bytes have come, and {num_rows} rows of "
+            f"{hidden} values in {row_format.name} are {[num_rows * width for width in widths]}"
+        )
+
+
 def exact_rows(
     sections: Sequence[memoryview], row_format: RowFormat, num_rows: int, hidden: int, dtype: torch.dtype
 ) -> memoryview:
@@ -89,13 +102,20 @@ def num_sections(row_format: RowFormat) -> int:
     return 2 if row_format is RowFormat.MXFP8 else 1
 
 
+def _widths(row_format: RowFormat, hidden: int) -> tuple[int, ...]:
+    """Bytes of a row in each section."""
+    if row_format is RowFormat.MXFP8:
+        return hidden, -(-hidden // BLOCK)
+    return (4 * hidden if row_format is RowFormat.FLOAT32 else 2 * hidden,)
+
+
 def _bytes_of(tensor: Tensor) -> memoryview:
     return tensor.contiguous().view(torch.uint8).numpy().data.cast("B")
 
 
 def _matrix(section: memoryview, num_rows: int, width: int) -> Tensor:
     """A copy: torch has no tensors that must not be written to. [rows, width] uint8"""
-    if section.nbytes != num_rows * width:
+    if section.nbytes != num_rows * width or max(num_rows, width) > _MOST_IN_A_SHAPE:
         raise MalformedFrameError(
             f"a section has {section.nbytes} bytes; {num_rows} rows of {width} bytes were announced"
         )
@@ -108,7 +128,7 @@ def _to_mxfp8(rows: Tensor) -> tuple[Tensor, Tensor]:
     padded = torch.nn.functional.pad(rows, (0, -hidden % BLOCK)).view(num_rows, -1, BLOCK)
     largest = padded.abs().amax(dim=-1)  # [rows, blocks]
     exponents = torch.frexp(largest).exponent - 1 - _EXPONENT_OF_LARGEST  # of the shared power of two
-    exponents = exponents.clamp(-_BIAS, _BIAS)
+    exponents = exponents.clamp(-_BIAS, _BIAS).where(largest.isfinite(), _NOT_A_NUMBER - _BIAS)
     scaled = torch.ldexp(padded, -exponents[..., None]).clamp(-_LARGEST, _LARGEST)
     values = scaled.view(num_rows, -1)[:, :hidden].to(torch.float8_e4m3fn)
     return values, (exponents + _BIAS).to(torch.uint8)
@@ -117,5 +137,5 @@ def _to_mxfp8(rows: Tensor) -> tuple[Tensor, Tensor]:
 def _from_mxfp8(values: Tensor, exponents: Tensor) -> Tensor:
     """values: [rows, hidden] uint8, exponents: [rows, blocks] uint8 -> [rows, hidden] float32"""
     hidden = values.shape[1]
-    powers = (exponents.int() - _BIAS).repeat_interleave(BLOCK, dim=1)[:, :hidden]
-    return torch.ldexp(values.view(torch.float8_e4m3fn).float(), powers)
+    powers = _POWERS[exponents.int()].repeat_interleave(BLOCK, dim=1)[:, :hidden]
+    return values.view(torch.float8_e4m3fn).float() * powers

@@ -38,6 +38,8 @@ VIOLATIONS = [
     ("workers/engine/scheduler.py", "import time", PURE_CONTRACT),
     ("workers/cache/prefix_index.py", "import torch", PURE_CONTRACT),
     ("workers/engine/choice.py", "import model.step_batch", PURE_CONTRACT),
+    ("router/balance.py", "import time", PURE_CONTRACT),
+    ("cluster/plan", "import workers.cache.sizing", PURE_CONTRACT),
 ]
 
 
@@ -111,6 +113,7 @@ def run_without_tensors(code: str) -> subprocess.CompletedProcess[str]:
         pytest.param(IMPORT_ALL.format(package="model.tokenizer"), id="model.tokenizer"),
         pytest.param("import workers.grammar.compiler, workers.grammar.masks", id="grammars but for tensors"),
         pytest.param(IMPORT_ALL.format(package="protos"), id="protos"),
+        pytest.param(IMPORT_ALL.format(package="cluster.plan"), id="cluster.plan"),
         pytest.param("import workers.attention.server", id="the attention service, but for an engine"),
     ],
 )

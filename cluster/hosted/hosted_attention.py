@@ -13,7 +13,7 @@ from kernels.cpu.settings import CpuKernelSettings
 from protos.errors import StageLostError
 from workers.attention.attention_worker import AttentionWorker, AttentionWorkerOptions
 from workers.membership.announcer import Announcer
-from workers.membership.members import Announcement, MeshTopology
+from workers.membership.members import Announcement, MeshTopology, WorkerState
 from workers.membership.topology_watch import FindController, TopologyWatch
 
 _STAGES_WITHIN_S = 3600.0
@@ -86,7 +86,11 @@ class HostedAttention:
         """Waits until all of them are there."""
 
         def found() -> list[str]:
-            there = {worker.name: worker.address for worker in self._topology.workers}
+            there = {
+                worker.name: worker.address
+                for worker in self._topology.workers
+                if worker.state is not WorkerState.LOST
+            }
             return [address for stage in stages if (address := there.get(stage)) is not None]
 
         with self._heard:

@@ -90,7 +90,7 @@ class CpuKernels:
         num_tokens, _, hidden = shape
         result = torch.empty(num_tokens, hidden, dtype=dtype)
         self.library.expertmesh_combine(
-            c_void_p(addresses.ctypes.data), *shape, _DTYPE_TO_NUMBER[dtype], c_void_p(result.data_ptr())
+            torch.from_numpy(addresses).data_ptr(), *shape, _DTYPE_TO_NUMBER[dtype], result.data_ptr()
         )
         return result
 

@@ -9,8 +9,9 @@ from typing import Protocol
 from torch import Tensor
 
 from kernels.mxfp4 import PackedMatrix
-from model.checkpoint.weight_names import EXPERT_WEIGHTS, Weight, WeightName
+from model.checkpoint.weight_names import Weight
 from model.config import ModelConfig
+from model.config.weight_shapes import EXPERT_WEIGHTS, WeightName
 from model.weights import (
     AttentionLayerWeights,
     DenseMatrix,

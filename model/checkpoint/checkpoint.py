@@ -22,9 +22,10 @@ from model.checkpoint.progress import NoProgress, Progress
 from model.checkpoint.reads import TensorRead, run_reads
 from model.checkpoint.safetensors_header import TensorEntry
 from model.checkpoint.tensor_folder import scan_folder
-from model.checkpoint.weight_names import SCALES, Weight
+from model.checkpoint.weight_names import Weight
 from model.config import ModelConfig
 from model.config.config_file import CONFIG_NAME, load_config
+from model.config.weight_shapes import SCALES
 from model.host_memory import empty_tensor
 from model.weights import ModelWeights, Selection
 from protos.errors import TensorMismatchError, TensorMissingError, TensorSurplusError, TensorValueError

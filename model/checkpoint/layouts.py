@@ -8,8 +8,9 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from model.checkpoint.safetensors_header import TensorSpec
-from model.checkpoint.weight_names import Weight, WeightName, every_weight
+from model.checkpoint.weight_names import Weight, every_weight
 from model.config import ModelConfig
+from model.config.weight_shapes import WeightName
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,14 +16,25 @@ END_WITHIN_S = 20.0
 
 
 @dataclass(frozen=True, slots=True)
+class Node:
+    """Where a worker runs: a name, an address, and what brings a command there."""
+
+    name: str
+    host: str = "127.0.0.1"
+    command_prefix: tuple[str, ...] = ()
+
+
+TWO_NODES = (Node("node-0"), Node("node-1"))
+"""That are names alone."""
+
+
+@dataclass(frozen=True, slots=True)
 class ProcessOptions:
-    """What every worker is told; `name_to_node` spreads them over nodes that are names alone."""
+    """What every worker is told. Worker n runs on the n-th node, round and round."""
 
     folder: Path
     config: Mapping[str, object]
-    num_nodes: int = 2
-    host: str = "127.0.0.1"
-    command_prefix: tuple[str, ...] = ()  # to run a worker elsewhere, in a network of its own
+    nodes: tuple[Node, ...] = TWO_NODES
 
 
 class ProcessFleet:
@@ -33,7 +44,7 @@ class ProcessFleet:
         self._options = options
         self._lock = threading.Lock()
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
-        self._wanted: set[str] = set()
+        self._wanted: dict[str, int] = {}  # and the number of its spawning
         self._threads: list[threading.Thread] = []
         self._remembered: str | None = None
         self.num_starts: dict[str, int] = {}
@@ -51,14 +62,14 @@ class ProcessFleet:
     def spawn(self, specs: Collection[WorkerSpec]) -> None:
         for spec in specs:
             with self._lock:
-                self._wanted.add(spec.name)
-            thread = threading.Thread(target=self._keep_alive, args=(spec,), daemon=True)
+                serial = self._wanted[spec.name] = len(self._threads)
+            thread = threading.Thread(target=self._keep_alive, args=(spec, serial), daemon=True)
             self._threads.append(thread)
             thread.start()
 
     def stop(self, name: str) -> None:
         with self._lock:
-            self._wanted.discard(name)
+            self._wanted.pop(name, None)
             process = self._processes.get(name)
         if process is not None:
             process.kill()
@@ -83,11 +94,11 @@ class ProcessFleet:
         for thread in self._threads:
             thread.join(END_WITHIN_S)
 
-    def _keep_alive(self, spec: WorkerSpec) -> None:
+    def _keep_alive(self, spec: WorkerSpec, serial: int) -> None:
         while True:
             with self._lock:
-                if spec.name not in self._wanted:
-                    return
+                if self._wanted.get(spec.name) != serial:
+                    return  # stopped, or spawned anew by then
                 process = subprocess.Popen(self._command(spec), cwd=ROOT, stdin=subprocess.PIPE)
                 self._processes[spec.name] = process
                 self.num_starts[spec.name] = self.num_starts.get(spec.name, 0) + 1
@@ -100,6 +111,7 @@ class ProcessFleet:
     def _command(self, spec: WorkerSpec) -> list[str]:
         made = self._options
         number = int("".join(filter(str.isdigit, spec.name.partition("-stage-")[0])) or 0)
+        node = made.nodes[number % len(made.nodes)]
         told = {
             "name": spec.name,
             "kind": spec.kind,
@@ -107,8 +119,8 @@ class ProcessFleet:
             "stages": spec.stages,
             "config": made.config,
             "folder": str(made.folder),
-            "node": f"node-{number % made.num_nodes}",
-            "host": made.host,
+            "node": node.name,
+            "host": node.host,
             "controller": self._controller,
         }
-        return [*made.command_prefix, sys.executable, "-m", "tests.cluster.worker_process", json.dumps(told)]
+        return [*node.command_prefix, sys.executable, "-m", "tests.cluster.worker_process", json.dumps(told)]

@@ -9,7 +9,7 @@ from cluster.controller.controller import Controller, ControllerTiming
 from cluster.controller.expert_care import CareTiming, MeshShape
 from cluster.controller.wishes import Wishes
 from model.config import ModelConfig
-from tests.cluster.process_fleet import ProcessFleet, ProcessOptions
+from tests.cluster.process_fleet import TWO_NODES, Node, ProcessFleet, ProcessOptions
 from tests.cluster.traffic import Traffic
 from workers.membership.members import MeshTopology, WorkerKind, WorkerState
 from workers.membership.topology_watch import TopologyWatch
@@ -45,22 +45,33 @@ class RunningMesh:
         wishes: Wishes,
         *,
         router: Mapping[str, object] | None = None,
-        host: str = "127.0.0.1",
+        nodes: tuple[Node, ...] = TWO_NODES,
         slots_of_worker: int | None = None,
         timing: ControllerTiming = TIMING,
     ) -> None:
         slots = slots_of_worker or model.num_layers * model.num_experts
         self._shape = MeshShape(model.num_layers, model.num_experts, slots)
         self._wishes = wishes
-        self._host = host
+        self._host = nodes[0].host
         self._timing = timing
-        self.fleet = ProcessFleet(ProcessOptions(folder, mesh_config(folder, router), host=host))
+        self.fleet = ProcessFleet(ProcessOptions(folder, mesh_config(folder, router), nodes))
         self.controller, self._server = self._new_controller(0)
         self.fleet.set_controller(self._server.address)
         self.start_controller()
         self.traffic = Traffic()
         self._watch = TopologyWatch(lambda: self._server.address, self.traffic.hear)
         self._watch.start()
+
+    @property
+    def pids(self) -> dict[str, int]:
+        """Of the workers' processes, as they say."""
+        return {worker.name: worker.pid for worker in self.topology.workers}
+
+    @property
+    def epoch(self) -> int:
+        placement = self.topology.placement
+        assert placement is not None
+        return placement.epoch
 
     @property
     def topology(self) -> MeshTopology:

@@ -40,7 +40,7 @@ def exit_code(arguments: list[str]) -> int:
 def commands() -> dict[str, str]:
     """Each command that the help lists, with its summary."""
     section = cli.build_parser().format_help().partition("\ncommands:\n")[2]
-    return dict(re.findall(r"^    ([\w-]+)(?: +(\S.*))?$", section, flags=re.MULTILINE))
+    return dict(re.findall(r"^    ([\w-]+)\s+(\S.*)$", section, flags=re.MULTILINE))
 
 
 def test_the_installed_command_answers() -> None:

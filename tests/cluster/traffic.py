@@ -1,4 +1,4 @@
-"""Requests against a mesh, each held against what it gets alone, while a test does what it wants to it."""
+"""Requests against a mesh, each held against what it gets alone, whatever a test does to the mesh."""
 
 import asyncio
 import threading
@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from gateway.engine_link.failover_link import FailoverLink
 from gateway.engine_link.grpc_link import GrpcEngineLink
@@ -99,11 +99,18 @@ class Traffic:
         ]
         self._loop.call_soon_threadsafe(self._link.set_workers, addresses)
 
-    def begin(self, told: Sequence[Told], *, at_once: int) -> "Future[Toll]":
-        return asyncio.run_coroutine_threadsafe(self._run(told, at_once), self._loop)
+    def begin(self, told: Sequence[Told], *, at_once: int) -> "Stream":
+        """One request after the other, and from the beginning again, until it is told to end."""
+        stream = Stream()
+        stream.done = asyncio.run_coroutine_threadsafe(self._run(told, at_once, stream), self._loop)
+        return stream
 
     def run(self, told: Sequence[Told], *, at_once: int, timeout_s: float) -> Toll:
-        return self.begin(told, at_once=at_once).result(timeout_s)
+        """Each once."""
+        stream = Stream(num_requests=len(told))
+        return asyncio.run_coroutine_threadsafe(self._run(told, at_once, stream), self._loop).result(
+            timeout_s
+        )
 
     def close(self) -> None:
         asyncio.run_coroutine_threadsafe(self._link.aclose(), self._loop).result(30)
@@ -116,23 +123,24 @@ class Traffic:
         self._loop.call_soon_threadsafe(lambda: made.set_result(make()))
         return made
 
-    async def _run(self, told: Sequence[Told], at_once: int) -> Toll:
+    async def _run(self, told: Sequence[Told], at_once: int, stream: "Stream") -> Toll:
         self._last_token_at, self._longest_gap_s = time.monotonic(), 0.0
-        places, before = asyncio.Semaphore(at_once), self._link.num_failovers
-        await asyncio.gather(*(self._follow(each, places) for each in told))
-        return Toll(
-            num_requests=len(told),
-            num_tokens=sum(len(each.output) for each in told),
-            num_lost=sum(each.num_lost for each in told),
-            num_repeated=sum(each.num_repeated for each in told),
-            num_changed=sum(each.num_changed for each in told),
-            longest_gap_s=self._longest_gap_s,
-            num_failovers=self._link.num_failovers - before,
-            errors=tuple(str(end.error) for each in told for end in each.ends if end.error is not None),
-        )
+        before = self._link.num_failovers
+        begun: list[Told] = []
+        await asyncio.gather(*(self._follow_some(told, begun, stream) for _ in range(at_once)))
+        return _toll(begun, self._longest_gap_s, self._link.num_failovers - before)
 
-    async def _follow(self, told: Told, places: asyncio.Semaphore) -> None:
-        async with places, aclosing(self._link.submit(told.request)) as events:
+    async def _follow_some(self, told: Sequence[Told], begun: list[Told], stream: "Stream") -> None:
+        """One after the other, in turn with others who do the same."""
+        while not stream.is_ending and (stream.num_requests is None or len(begun) < stream.num_requests):
+            number = len(begun)
+            pattern = told[number % len(told)]
+            request = replace(pattern.request, request_id=f"{pattern.request.request_id}-{number}")
+            begun.append(Told(request, pattern.expected))
+            await self._follow(begun[number])
+
+    async def _follow(self, told: Told) -> None:
+        async with aclosing(self._link.submit(told.request)) as events:
             async for event in events:
                 if isinstance(event, ChoiceDelta):
                     told.output += event.token_ids
@@ -141,6 +149,34 @@ class Traffic:
                     self._last_token_at = now
                 elif isinstance(event, RequestEnded):
                     told.ends.append(event)
+
+
+@dataclass(slots=True)
+class Stream:
+    """Requests that keep coming, or a number of them."""
+
+    num_requests: int | None = None
+    is_ending: bool = False
+    done: "Future[Toll] | None" = None
+
+    def finish(self, timeout_s: float) -> Toll:
+        """No request begins any more; waits for those that have begun."""
+        assert self.done is not None
+        self.is_ending = True
+        return self.done.result(timeout_s)
+
+
+def _toll(told: Sequence[Told], longest_gap_s: float, num_failovers: int) -> Toll:
+    return Toll(
+        num_requests=len(told),
+        num_tokens=sum(len(each.output) for each in told),
+        num_lost=sum(each.num_lost for each in told),
+        num_repeated=sum(each.num_repeated for each in told),
+        num_changed=sum(each.num_changed for each in told),
+        longest_gap_s=longest_gap_s,
+        num_failovers=num_failovers,
+        errors=tuple(str(end.error) for each in told for end in each.ends if end.error is not None),
+    )
 
 
 def _open_link() -> FailoverLink:

@@ -7,9 +7,10 @@ import transformers
 from torch import Tensor
 
 from model.checkpoint.assembly import find_weight
-from model.checkpoint.weight_names import PACKED, SCALES, WeightName, every_weight
+from model.checkpoint.weight_names import every_weight
 from model.checkpoint.writer import write_checkpoint
 from model.config import ModelConfig, alternating_layers
+from model.config.weight_shapes import PACKED, SCALES, WeightName
 from model.dummy import dummy_weights
 from tests.model.tiny_model import SLICE, TINY, assert_slice_of
 

@@ -3,8 +3,9 @@
 import torch
 
 from model.checkpoint.assembly import find_weight
-from model.checkpoint.weight_names import EXPERT_WEIGHTS, every_weight
+from model.checkpoint.weight_names import every_weight
 from model.config import ModelConfig, alternating_layers
+from model.config.weight_shapes import EXPERT_WEIGHTS
 from model.weights import ModelWeights, Selection
 
 TINY = ModelConfig(

@@ -60,9 +60,7 @@ class RemoteStage:
             checkpoint_interval=settings.checkpoint_interval,
         )
         try:
-            said: stage_pb2.DescribeResponse = self._stub.Describe(
-                request, timeout=_CONTROL_TIMEOUT_S, wait_for_ready=True
-            )
+            said: stage_pb2.DescribeResponse = self._stub.Describe(request, timeout=_CONTROL_TIMEOUT_S)
         except grpc.RpcError as error:
             raise self._lost(error) from error
         if said.model != self._model:

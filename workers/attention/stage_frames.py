@@ -45,9 +45,7 @@ class StageStep(NamedTuple):
 
     @classmethod
     def of(cls, frame: Frame, device: torch.device | str) -> "StageStep":
-        if frame.kind is not FrameKind.STEP:
-            raise MalformedFrameError(f"a stage was sent a {frame.kind.name} frame")
-        read = FieldReader(frame)
+        read = FieldReader(frame, FrameKind.STEP)
         source, number, session = read.text(), read.natural(), read.natural()
         row_format = row_format_of(read)
         num_tokens, hidden_size = read.natural(), read.natural()
@@ -75,9 +73,9 @@ class Hidden(NamedTuple):
 
     @classmethod
     def of(cls, frame: Frame, dtype: torch.dtype) -> "Hidden":
-        if frame.kind is not FrameKind.HIDDEN or len(frame.sections) != 1:
-            raise MalformedFrameError(f"a stage has answered with a {frame.kind.name} frame")
-        read = FieldReader(frame)
+        read = FieldReader(frame, FrameKind.HIDDEN)
+        if len(frame.sections) != 1:
+            raise MalformedFrameError(f"a stage has answered with {len(frame.sections)} sections")
         number, row_format = read.natural(), row_format_of(read)
         num_rows, hidden_size = read.natural(), read.natural()
         read.end()

@@ -21,7 +21,8 @@ from router.dispatch_frames import Hello
 from router.frame import Frame
 from workers.attention.stage_frames import Hidden, StageStep
 from workers.cache.cached_pages import CacheLayout
-from workers.cache.sizing import StepSize, bytes_of_page, free_bytes, num_pages_for, share_of
+from workers.cache.page_budget import StepSize, bytes_of_page, num_pages_for
+from workers.cache.sizing import free_bytes, share_of
 
 _CREDITS = 1
 _LARGEST_SESSION = 1 << 53
@@ -75,7 +76,7 @@ class StageWorker:
             self.config,
             layout,
             free_bytes=free_bytes(device) if given is None else given + step.num_bytes(self.config),
-            bytes_per_page=bytes_of_page(self.config, layout.page_size, made.dtype, self.layers),
+            bytes_per_page=bytes_of_page(self.config, layout.page_size, made.dtype.itemsize, self.layers),
             step=step,
             max_running=max_running,
             share=share_of(device) if given is None else 1.0,

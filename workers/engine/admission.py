@@ -30,20 +30,6 @@ class AdmittedRequest:
     choices: tuple[Choice, ...]  # before anything is sampled here; for one engine, once
 
 
-def context_limit(max_positions: int, num_pages: int, layout: CacheLayout, tokens_per_step: int) -> int:
-    """The longest sequence, prompt and output: as the model has positions and the whole cache has pages."""
-
-    def fits(num_positions: int) -> bool:
-        sliding = layout.most_sliding_pages(num_positions, tokens_per_step)
-        return layout.num_pages(num_positions) + sliding <= num_pages
-
-    fitting, beyond = 0, max_positions + 1
-    while beyond - fitting > 1:
-        middle = (fitting + beyond) // 2
-        fitting, beyond = (middle, beyond) if fits(middle) else (fitting, middle)
-    return fitting
-
-
 class Admission:
     """Knows the model and the limits, and nothing of what runs."""
 

@@ -21,8 +21,9 @@ from model.tokenizer.tokenizer import Tokenizer
 from model.tokenizer.vocabulary_file import TOKENIZER_NAME
 from model.weights import Selection
 from workers.cache.cached_pages import CacheLayout
-from workers.cache.sizing import StepSize, bytes_of_page, free_bytes, num_pages_for, share_of
-from workers.engine.admission import Admission, context_limit
+from workers.cache.page_budget import StepSize, bytes_of_page, context_limit, num_pages_for
+from workers.cache.sizing import free_bytes, share_of
+from workers.engine.admission import Admission
 from workers.engine.core import EngineCore
 from workers.engine.door import Deliver
 from workers.engine.drafting import LookupDrafter
@@ -136,7 +137,9 @@ def _num_pages(model: LocalModel, layout: CacheLayout, options: LocalEngineOptio
         config,
         layout,
         free_bytes=free_bytes(device) if given is None else given + step.num_bytes(config),
-        bytes_per_page=bytes_of_page(config, settings.page_size, model.dtype, model.forward_pass.layers),
+        bytes_per_page=bytes_of_page(
+            config, settings.page_size, model.dtype.itemsize, model.forward_pass.layers
+        ),
         step=step,
         max_running=settings.max_running,
         share=share_of(device) if given is None else 1.0,

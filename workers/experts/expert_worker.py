@@ -16,11 +16,11 @@ from torch import Tensor
 
 from kernels.group import Assignments
 from model.weights import ExpertWeights
-from protos.errors import ExpertMeshError, MalformedFrameError, StaleEpochError
+from protos.errors import ExpertMeshError, OversizedFrameError, StaleEpochError
 from router.dispatch_frames import CombineMode, Dispatch, Hello, Reply
-from router.frame import Frame, FrameKind
+from router.frame import Frame
 from router.placement import LayerToExperts
-from router.rows import RowFormat, pack_rows, unpack_rows
+from router.rows import RowFormat, check_rows, num_bytes, pack_rows, unpack_rows
 from workers.experts.shard import ExpertArithmetic, ExpertShard, sum_by_row
 from workers.experts.turns import Turns
 
@@ -105,8 +105,6 @@ class ExpertWorker:
             self._shard = self._shard.with_only(layer_to_experts)
 
     def answer(self, frame: Frame) -> bytes:
-        if frame.kind is not FrameKind.DISPATCH:
-            raise MalformedFrameError(f"an expert worker was sent a {frame.kind.name} frame")
         return self._turns.run(Dispatch.of(frame)).encode()
 
     def _compute(self, dispatches: Sequence[Dispatch]) -> list[Reply | Exception]:
@@ -157,6 +155,14 @@ class ExpertWorker:
         ]
 
     def _check(self, dispatch: Dispatch) -> None:
+        made = self.settings
+        num_reply_bytes = dispatch.num_assignments * num_bytes(dispatch.row_format, made.hidden_size)
+        if num_reply_bytes > made.max_frame_bytes:  # a few bytes may ask for a row as often as they like
+            raise OversizedFrameError(
+                f"a frame asks for {dispatch.num_assignments} rows, {num_reply_bytes} bytes; at most "
+                f"{made.max_frame_bytes} are computed at once"
+            )
+        check_rows(dispatch.row_sections, dispatch.row_format, dispatch.num_rows, made.hidden_size)
         if dispatch.epoch < self._epoch:
             raise StaleEpochError(
                 f"a frame was planned in epoch {dispatch.epoch}; worker {self.settings.name} has let experts "

@@ -22,9 +22,10 @@ from cluster.status_table import is_serving
 from model.local_model import LocalModel
 from tests.cluster.running_mesh import mesh_config
 from tests.cluster.traffic import Traffic, some_requests
-from tests.workers.engine.tiny_engine import load_deterministic, write_spoken_model
 from workers.membership.members import MeshTopology, WorkerKind
 from workers.membership.topology_watch import TopologyWatch
+
+pytestmark = pytest.mark.xdist_group("processes")  # one after the other: each wants the machine
 
 NAME = "tried"
 STORE_BYTES = 80 << 20
@@ -70,22 +71,8 @@ class MeshOnRay:
 
 def pid_of_controller() -> int:
     """The function runs in the actor's process."""
-    asked: ray.ObjectRef[int] = ray.get_actor(CONTROLLER, namespace=NAME).__ray_call__.remote(
-        lambda _: os.getpid()
-    )
-    return ray.get(asked, timeout=10)
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("spoken")
-    write_spoken_model(folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def model(folder: Path) -> LocalModel:
-    return load_deterministic(folder)
+    controller = ray.get_actor(CONTROLLER, namespace=NAME)
+    return int(str(ray.get(controller.__ray_call__.remote(lambda _: os.getpid()), timeout=10)))
 
 
 @pytest.fixture(scope="module")
@@ -101,8 +88,8 @@ def ray_address() -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def mesh(ray_address: str, folder: Path) -> Iterator[MeshOnRay]:
-    values = dict(mesh_config(folder))
+def mesh(ray_address: str, spoken_folder: Path) -> Iterator[MeshOnRay]:
+    values = dict(mesh_config(spoken_folder))
     values["cluster"] = {
         "name": NAME,
         "ray": ray_address,
@@ -111,7 +98,7 @@ def mesh(ray_address: str, folder: Path) -> Iterator[MeshOnRay]:
     }
     config = parse_config(values, "test")
     joined = open_ray(config.cluster)
-    shape = mesh_shape(config, folder)
+    shape = mesh_shape(config, spoken_folder)
     begin_mesh(config, joined, shape, first_wishes(config, shape.num_layers))
     mesh = MeshOnRay()
     try:
@@ -132,19 +119,19 @@ def test_replicas_are_on_different_nodes(mesh: MeshOnRay) -> None:
             assert {nodes[placement.workers[host]] for host in hosts} == {"one", "two"}
 
 
-def test_a_killed_expert_worker_begins_anew(mesh: MeshOnRay, model: LocalModel) -> None:
+def test_a_killed_expert_worker_begins_anew(mesh: MeshOnRay, spoken_model: LocalModel) -> None:
     before, pid = mesh.topology, mesh.pids()["expert-1"]
-    running = mesh.traffic.begin(some_requests(model, 10, max_tokens=40), at_once=4)
+    running = mesh.traffic.begin(some_requests(spoken_model, 10, max_tokens=40), at_once=4)
     os.kill(pid, signal.SIGKILL)
     mesh.wait_until(lambda topology: topology.num_lost > before.num_lost, "lost")
     mesh.wait_until(lambda _: is_serving(mesh.topology) and mesh.pids()["expert-1"] != pid, "back")
-    assert running.result(WITHIN_S).losses == (0, 0, 0)
+    assert running.finish(WITHIN_S).losses == (0, 0, 0)
     assert mesh.topology.placement is not None
     assert before.placement is not None
     assert mesh.topology.placement.epoch > before.placement.epoch
 
 
-def test_a_killed_controller_adopts_what_is_there(mesh: MeshOnRay, model: LocalModel) -> None:
+def test_a_killed_controller_adopts_what_is_there(mesh: MeshOnRay, spoken_model: LocalModel) -> None:
     client = mesh.client()
     client.set_replication(3)
     client.close()
@@ -153,12 +140,12 @@ def test_a_killed_controller_adopts_what_is_there(mesh: MeshOnRay, model: LocalM
     )
     pids = mesh.pids()
     pid = pid_of_controller()
-    running = mesh.traffic.begin(some_requests(model, 10, max_tokens=40, seed=1), at_once=4)
+    running = mesh.traffic.begin(some_requests(spoken_model, 10, max_tokens=40, seed=1), at_once=4)
     os.kill(pid, signal.SIGKILL)
     after = mesh.wait_until(
         lambda topology: topology.controller != before.controller and is_serving(topology), "adopted"
     )
-    assert running.result(WITHIN_S).losses == (0, 0, 0)
+    assert running.finish(WITHIN_S).losses == (0, 0, 0)
     assert mesh.pids() == pids
     assert after.replicas == 3
     assert after.placement is not None
@@ -166,9 +153,9 @@ def test_a_killed_controller_adopts_what_is_there(mesh: MeshOnRay, model: LocalM
     assert after.placement.epoch >= before.placement.epoch
 
 
-def test_it_grows_and_shrinks_while_it_serves(mesh: MeshOnRay, model: LocalModel) -> None:
+def test_it_grows_and_shrinks_while_it_serves(mesh: MeshOnRay, spoken_model: LocalModel) -> None:
     client = mesh.client()
-    running = mesh.traffic.begin(some_requests(model, 30, max_tokens=40, seed=2), at_once=4)
+    running = mesh.traffic.begin(some_requests(spoken_model, 30, max_tokens=40, seed=2), at_once=4)
     client.set_replication(1)
     client.drain(worker="expert-0")
     mesh.wait_until(lambda _: "expert-0" not in mesh.pids() and is_serving(mesh.topology), "drained")
@@ -187,7 +174,7 @@ def test_it_grows_and_shrinks_while_it_serves(mesh: MeshOnRay, model: LocalModel
         "shrunk",
     )
     client.close()
-    assert running.result(WITHIN_S).losses == (0, 0, 0)
+    assert running.finish(WITHIN_S).losses == (0, 0, 0)
 
 
 def test_epochs_only_rise(mesh: MeshOnRay) -> None:

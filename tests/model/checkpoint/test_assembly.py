@@ -3,7 +3,8 @@ import torch
 from torch import Tensor
 
 from model.checkpoint.assembly import assemble, find_weight
-from model.checkpoint.weight_names import EXPERT_WEIGHTS, Weight, every_weight
+from model.checkpoint.weight_names import Weight, every_weight
+from model.config.weight_shapes import EXPERT_WEIGHTS
 from model.weights import Selection
 from protos.errors import ConfigError
 from tests.model.tiny_model import SLICE, TINY

@@ -10,9 +10,10 @@ from model.checkpoint.assembly import find_weight
 from model.checkpoint.checkpoint import Checkpoint, consecutive_runs
 from model.checkpoint.layouts import HUGGING_FACE, ORIGINAL, Layout
 from model.checkpoint.safetensors_header import encode_header
-from model.checkpoint.weight_names import EXPERT_WEIGHTS, every_weight
+from model.checkpoint.weight_names import every_weight
 from model.config import GPT_OSS_120B
 from model.config.config_writer import hugging_face_document, write_config
+from model.config.weight_shapes import EXPERT_WEIGHTS
 from model.weights import ModelWeights, Selection
 from protos.errors import (
     ConfigError,

@@ -1,8 +1,9 @@
 import pytest
 
 from model.checkpoint.layouts import HUGGING_FACE, ORIGINAL, Layout, detect_layout
-from model.checkpoint.weight_names import Weight, WeightName, every_weight
+from model.checkpoint.weight_names import Weight, every_weight
 from model.config import GPT_OSS_20B, GPT_OSS_120B, ModelConfig
+from model.config.weight_shapes import WeightName
 from tests.model.tiny_model import TINY
 
 BOTH = pytest.mark.parametrize("layout", [HUGGING_FACE, ORIGINAL], ids=lambda layout: layout.title)

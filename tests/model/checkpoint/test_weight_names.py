@@ -2,8 +2,9 @@ from math import prod
 
 import pytest
 
-from model.checkpoint.weight_names import PACKED, SCALES, Weight, WeightName, every_weight
+from model.checkpoint.weight_names import Weight, every_weight
 from model.config import GPT_OSS_20B, GPT_OSS_120B, ModelConfig
+from model.config.weight_shapes import PACKED, SCALES, WeightName
 
 
 def num_parameters(config: ModelConfig) -> int:

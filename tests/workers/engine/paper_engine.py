@@ -6,7 +6,8 @@ from model.config import ModelConfig
 from tests.model.tiny_model import TINY
 from tests.workers.paper_model import PaperModel, alone
 from workers.cache.cached_pages import CacheLayout
-from workers.engine.admission import Admission, context_limit
+from workers.cache.page_budget import context_limit
+from workers.engine.admission import Admission
 from workers.engine.core import EngineCore
 from workers.engine.drafting import LookupDrafter
 from workers.engine.events import Event

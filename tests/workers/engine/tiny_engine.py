@@ -23,7 +23,8 @@ from model.tokenizer.byte_tokenizer import write_byte_tokenizer
 from tests.model.runner import load_float32
 from tests.model.tiny_model import TINY
 from workers.cache.cached_pages import CacheLayout
-from workers.engine.admission import Admission, context_limit
+from workers.cache.page_budget import context_limit
+from workers.engine.admission import Admission
 from workers.engine.core import EngineCore
 from workers.engine.drafting import LookupDrafter
 from workers.engine.events import ChoiceDelta, Event, PromptEcho, RequestEnded

@@ -1,0 +1,14 @@
+"""The mesh of scripted workers that tests of the exchange share."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from tests.router.scripted_mesh import Mesh
+
+
+@pytest.fixture
+def mesh() -> Iterator[Mesh]:
+    with ExitStack() as stack:
+        yield Mesh(stack)
