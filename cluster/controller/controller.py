@@ -14,7 +14,9 @@ from dataclasses import dataclass, field, replace
 from cluster.controller.board import Board
 from cluster.controller.drains import AttentionDrains
 from cluster.controller.expert_care import CareTiming, ExpertCare, MeshShape
-from cluster.controller.fleet import Fleet
+from cluster.controller.expert_watch import ExpertWatch
+from cluster.controller.fleet import Fleet, WorkerSpec
+from cluster.controller.reconcile import EpochsInUse
 from cluster.controller.status import Known, statuses
 from cluster.controller.wishes import Wishes
 from protos.errors import InvalidRequestError
@@ -58,8 +60,13 @@ class Controller:
         self._is_stopped = False
         self._announced: dict[str, tuple[Announcement, float]] = {}
         self._drains = AttentionDrains(tls, self._stirred.set)
+        self._began_at = clock()
         self._care = ExpertCare(
-            shape, self._wishes.replicas, timing.care, tls=tls, changed=self._stirred.set, now=clock()
+            shape,
+            self._wishes.replicas,
+            timing.care,
+            lambda name, address: ExpertWatch(name, address, tls, self._stirred.set),
+            now=self._began_at,
         )
         self._thread = threading.Thread(target=self._run, name="expertmesh-controller", daemon=True)
 
@@ -132,7 +139,7 @@ class Controller:
             self._care.look(
                 [name for name, spec in specs.items() if spec.kind is WorkerKind.EXPERT],
                 {name: said for name, (said, _) in self._announced.items()},
-                [said.epoch for said, at in self._announced.values() if self._routes(said, at)],
+                self._epochs_in_use(specs.values()),
                 now,
             )
             self._publish()
@@ -187,9 +194,17 @@ class Controller:
             case WorkerKind.ATTENTION:
                 return self._drains.has_ended(name, said.address)
 
-    def _routes(self, said: Announcement, at: float) -> bool:
-        """Whether it may be sending frames by the placement that it names."""
-        return said.kind is not WorkerKind.EXPERT and self._clock() - at < self._timing.silent_s
+    def _epochs_in_use(self, specs: Collection[WorkerSpec]) -> EpochsInUse:
+        """Those that shall be there have a while to say so before they are taken for lost."""
+        now, silent_s = self._clock(), self._timing.silent_s
+        told = [
+            said.epoch
+            for said, at in self._announced.values()
+            if said.kind is not WorkerKind.EXPERT and said.epoch is not None and now - at < silent_s
+        ]
+        routing = {spec.name for spec in specs if spec.kind is not WorkerKind.EXPERT}
+        all_heard = routing <= self._announced.keys()
+        return EpochsInUse(tuple(told), all_heard or now - self._began_at >= silent_s)
 
     def _publish(self) -> None:
         care, specs = self._care, self._wishes.specs()

@@ -5,16 +5,15 @@ Called under the controller's lock.
 """
 
 import logging
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from cluster.controller.expert_watch import ExpertWatch
+from cluster.controller.held import Watched
 from cluster.controller.layout import Layout
 from cluster.controller.load_ledger import LoadLedger
-from cluster.controller.reconcile import HeldExperts, differs, loads_needed, retirable, servable
+from cluster.controller.reconcile import EpochsInUse, HeldExperts, differs, loads_needed, retirable, servable
 from protos.errors import DoesNotFitError, InvalidRequestError
 from router.balance import Balance
-from router.channel import TlsFiles
 from router.expert_host import ExpertHost
 from router.expert_loads import imbalance
 from router.placement import Placement
@@ -24,6 +23,10 @@ logger = logging.getLogger(__name__)
 
 _MOST_LOADS_OF_ITSELF = 64
 """Experts that are moved at once when nobody asked for it."""
+
+
+Watch = Callable[[str, str], Watched]
+"""Begins to watch the expert worker of this name, at this address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,7 @@ class CareTiming:
     """How patient it is with expert workers."""
 
     give_up_s: float = 120.0  # one that is lost for so long gives its experts to others for good
+    adopt_s: float = 5.0  # of another controller's workers, those that have not come by then are lost
     rebalance_every_s: float = 60.0
     least_gain: float = 0.05  # of imbalance, else nothing is moved
 
@@ -52,20 +56,20 @@ class ExpertCare:
         shape: MeshShape,
         replicas: int,
         timing: CareTiming,
+        watch: Watch,
         *,
-        tls: TlsFiles | None,
-        changed: Callable[[], None],
         now: float,
     ) -> None:
         self.published: Placement | None = None
         self.trouble: str | None = None
-        self.watches: dict[str, ExpertWatch] = {}
+        self.watches: dict[str, Watched] = {}
         self.num_lost = self.num_rebalances = 0
         self._shape = shape
         self._timing = timing
-        self._tls = tls
-        self._changed = changed
+        self._begin_watch = watch
         self._lost_since: dict[str, float] = {}
+        self._began_at = now
+        self._last_epoch = 0  # that anybody has heard of
         self._layout = Layout(shape.num_layers, shape.num_experts, replicas)
         self._ledger = LoadLedger(shape.num_layers, shape.num_experts)
         self._next_rebalance_at = now + timing.rebalance_every_s
@@ -85,21 +89,24 @@ class ExpertCare:
         self,
         wanted: Collection[str],
         announced: Mapping[str, Announcement],
-        epochs_in_use: Collection[int | None],
+        in_use: EpochsInUse,
         now: float,
     ) -> None:
         """`wanted`: the expert workers that shall have experts."""
         self._watch(announced, now)
-        self._settle(wanted, announced, epochs_in_use, now)
+        self._last_epoch = max([self._last_epoch, *in_use.heard, *self._epochs_of_experts()])
+        self._settle(wanted, announced, in_use, now)
         if self._layout.home is None:
             return
         if now >= self._next_rebalance_at:
             self._rebalance_if_worth_it(now)
         goal, held = self._layout.goal(self._lost_since.keys()), self._held()
+        if not goal.is_whole and self.trouble is None:
+            self.trouble = "not all experts fit on the workers that are left; add a worker, or bring one back"
         self._load(goal, held)
-        self._publish(servable(goal, held, self._next_epoch()))
+        self._publish(servable(goal, held, self._last_epoch + 1))
         if self.published is not None:
-            self._let_go(goal, self.published, held, epochs_in_use)
+            self._let_go(goal, self.published, held, in_use)
 
     def replicate(self, replicas: int) -> None:
         """Raises DoesNotFitError, in words."""
@@ -136,58 +143,70 @@ class ExpertCare:
         for name, said in announced.items():
             watch = self.watches.get(name)
             if said.kind is WorkerKind.EXPERT and (watch is None or watch.address != said.address):
-                if watch is not None:
+                if watch is not None:  # its process has begun anew, and holds nothing
                     watch.close()
-                self.watches[name] = ExpertWatch(name, said.address, self._tls, self._changed)
+                    pass
+                self.watches[name] = self._begin_watch(name, said.address)
         for name, watch in self.watches.items():
             if watch.held is not None:
                 self._ledger.take(name, watch.held)
-            if not watch.is_lost:
+            if watch.is_lost:
+                self._lose(name, now)
+            elif watch.held is not None:
                 self._lost_since.pop(name, None)
-            elif name not in self._lost_since:
-                self._lost_since[name] = now
-                self.num_lost += 1
-                logger.warning("expert worker %s is lost", name)
+
+    def _lose(self, name: str, now: float) -> None:
+        """Until it has answered again."""
+        if name not in self._lost_since:
+            self._lost_since[name] = now
+            self.num_lost += 1
+            logger.warning("expert worker %s is lost", name)
 
     def _settle(
         self,
         wanted: Collection[str],
         announced: Mapping[str, Announcement],
-        epochs_in_use: Collection[int | None],
+        in_use: EpochsInUse,
         now: float,
     ) -> None:
         """The homes of experts follow the workers that there are."""
+        known = {host.name for host in self._layout.workers}
         hosts = [
             ExpertHost(name, announced[name].node, self._shape.slots_of_worker)
             for name, watch in sorted(self.watches.items())
             if name in wanted
-            and watch.held is not None
+            and (watch.held is not None or name in known)
             and now - self._lost_since.get(name, now) < self._timing.give_up_s
         ]
-        if self._layout.home is None:
-            if {host.name for host in hosts} < set(wanted):
-                return  # nothing is loaded before all are there
-            self._adopt(hosts, epochs_in_use)
         if not hosts:
             return
+        if self._layout.home is None:
+            if not self._may_begin(len(hosts) == len(wanted), in_use, now):
+                return
+            self._adopt(hosts)
         try:
             self._layout = self._layout.fitted(hosts, self._ledger.costs)
             self.trouble = None
         except DoesNotFitError as error:
             self.trouble = str(error)
 
-    def _adopt(self, hosts: Collection[ExpertHost], epochs_in_use: Collection[int | None]) -> None:
-        """What another controller has left: its workers hold experts already, and use some epoch."""
+    def _may_begin(self, all_are_there: bool, in_use: EpochsInUse, now: float) -> bool:
+        """A new mesh waits for all its workers. One that is adopted must not: some may never come again."""
+        is_adopted = any(self._held().values())
+        return all_are_there or (is_adopted and now - self._began_at >= self._timing.adopt_s)
+
+    def _adopt(self, hosts: Sequence[ExpertHost]) -> None:
+        """What another controller has left: its workers hold experts already."""
         held = self._held()
         if not any(held.values()):
             return
-        told = [watch.held.epoch for watch in self.watches.values() if watch.held is not None]
-        epoch = max([*told, *(epoch or 0 for epoch in epochs_in_use)]) + 1
         shape = self._shape
-        found = Placement.of(epoch, held, num_layers=shape.num_layers, num_experts=shape.num_experts)
-        self._layout = self._layout.adopted(found)
-        self.published = found if found.is_whole else None
-        logger.info("adopted %d expert workers; epoch %d", len(hosts), epoch)
+        found = Placement.of(
+            self._last_epoch + 1, held, num_layers=shape.num_layers, num_experts=shape.num_experts
+        )
+        self._layout = self._layout.adopted(found, hosts, self._ledger.costs)
+        logger.info("adopted %d expert workers", len(hosts))
+        self._publish(found)
 
     def _held(self) -> HeldExperts:
         """What workers that answer hold."""
@@ -203,15 +222,13 @@ class ExpertCare:
                 logger.info("%s loads %d experts", name, sum(map(len, missing.values())))
                 self.watches[name].load(missing)
 
-    def _next_epoch(self) -> int:
-        if self.published is not None:
-            return self.published.epoch + 1
-        told = [watch.held.epoch for watch in self.watches.values() if watch.held is not None]
-        return max(told, default=0) + 1
+    def _epochs_of_experts(self) -> list[int]:
+        return [watch.held.epoch for watch in self.watches.values() if watch.held is not None]
 
     def _publish(self, placement: Placement) -> None:
         if placement.is_whole and differs(self.published, placement):
             self.published = placement
+            self._last_epoch = placement.epoch
             logger.info("epoch %d: %d expert workers", placement.epoch, placement.num_workers)
 
     def _let_go(
@@ -219,9 +236,9 @@ class ExpertCare:
         goal: Placement,
         published: Placement,
         held: HeldExperts,
-        epochs_in_use: Collection[int | None],
+        in_use: EpochsInUse,
     ) -> None:
-        for name, kept in retirable(goal, published, held, epochs_in_use).items():
+        for name, kept in retirable(goal, published, held, in_use).items():
             if not self.watches[name].is_busy:
                 logger.info("%s lets experts go", name)
                 self.watches[name].retain(published.epoch, kept)

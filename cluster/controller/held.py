@@ -1,6 +1,7 @@
-"""What an expert worker has told the controller when it was last asked: plain values."""
+"""What an expert worker has told when it was last asked, and the seam through which the controller asks."""
 
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from router.placement import LayerToExperts
 
@@ -18,3 +19,38 @@ class Held:
     @property
     def num_experts(self) -> int:
         return sum(map(len, self.layer_to_experts.values()))
+
+
+class Watched(Protocol):
+    """An expert worker that is asked again and again: `ExpertWatch`, or one that tests make up."""
+
+    @property
+    def address(self) -> str: ...
+
+    @property
+    def held(self) -> Held | None:
+        """None before the first answer."""
+        ...
+
+    @property
+    def is_lost(self) -> bool: ...
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether it carries out an order, or shall not be given the next one yet."""
+        ...
+
+    @property
+    def trouble(self) -> str | None:
+        """Why it has not done what it was told last."""
+        ...
+
+    def load(self, layer_to_experts: LayerToExperts) -> None:
+        """Order it, and return at once."""
+        ...
+
+    def retain(self, epoch: int, layer_to_experts: LayerToExperts) -> None:
+        """Order it to let all others go, and to refuse frames that were planned before; return at once."""
+        ...
+
+    def close(self) -> None: ...

@@ -16,6 +16,7 @@ from router.rescue import rescue
 from router.spread import spread
 
 _NO_LIMIT = 1 << 30
+_WHAT_MUST_BE = BalanceLimits(max_loads=_NO_LIMIT, least_gain=1e9)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +47,16 @@ class Layout:
         return replace(self, home=moved.placement, workers=in_order)
 
     def replicated(self, replicas: int, costs: Costs) -> "Layout":
-        """With so many hosts for every expert, at least. Raises DoesNotFitError, in words."""
+        """So many hosts for every expert, as far as workers have come. Raises DoesNotFitError, in words."""
         changed = replace(self, replicas=replicas)
         if self.home is None:
             return changed
-        spread(self.workers, num_layers=self.num_layers, num_experts=self.num_experts, replicas=replicas)
+        spread(
+            self.workers,
+            num_layers=self.num_layers,
+            num_experts=self.num_experts,
+            replicas=min(replicas, len(self.workers)),
+        )
         return replace(changed, home=changed._balanced(self.home, self.workers, costs, _NO_LIMIT).placement)
 
     def rebalanced(self, costs: Costs, max_loads: int) -> tuple["Layout", Balance]:
@@ -59,9 +65,12 @@ class Layout:
         balance = self._balanced(self.home, self.workers, costs, max_loads)
         return replace(self, home=balance.placement), balance
 
-    def adopted(self, found: Placement) -> "Layout":
-        """What a controller that has just begun finds, it goes on from; `fitted` mends what is missing."""
-        return replace(self, home=found, workers=())
+    def adopted(self, found: Placement, workers: Sequence[ExpertHost], costs: Costs) -> "Layout":
+        """What a controller that has just begun finds stays where it is, and what is missing is added."""
+        in_order = tuple(sorted(workers, key=lambda worker: worker.name))
+        replicas = min(self.replicas, len(in_order))
+        whole = rebalance(found, in_order, costs, replicas=replicas, limits=_WHAT_MUST_BE)
+        return replace(self, home=whole.placement, workers=in_order)
 
     def goal(self, lost: Collection[str]) -> Placement:
         """The home; or, while workers are lost, with their experts on others as far as these have room."""

@@ -6,13 +6,22 @@ attention worker uses a placement that does not name them. Pure, and without mem
 in any new controller, the same look at the mesh leads to the same next step.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from router.placement import LayerToExperts, Placement
 
 Worker = str
 HeldExperts = Mapping[Worker, LayerToExperts]
 """What each worker that answers holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class EpochsInUse:
+    """Of the placements by which frames are sent; attention workers and stages without one are not there."""
+
+    heard: tuple[int, ...] = ()
+    is_complete: bool = True  # no: there may be others that have not been heard of yet
 
 
 def loads_needed(goal: Placement, held: HeldExperts) -> dict[Worker, LayerToExperts]:
@@ -52,13 +61,10 @@ def differs(published: Placement | None, next_one: Placement) -> bool:
 
 
 def retirable(
-    goal: Placement, published: Placement, held: HeldExperts, epochs_in_use: Collection[int | None]
+    goal: Placement, published: Placement, held: HeldExperts, in_use: EpochsInUse
 ) -> dict[Worker, LayerToExperts]:
-    """What each worker keeps that has something to let go, now that nobody asks for it any more.
-
-    `epochs_in_use` are those of attention workers; None is one that has no placement yet.
-    """
-    if any(epoch is not None and epoch < published.epoch for epoch in epochs_in_use):
+    """What each worker keeps that has something to let go, now that nobody asks for it any more."""
+    if any(epoch < published.epoch for epoch in in_use.heard):
         return {}
     kept: dict[Worker, LayerToExperts] = {}
     for worker, experts in held.items():

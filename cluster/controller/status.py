@@ -6,8 +6,8 @@ Pure: made anew each tick from all that the controller knows.
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from cluster.controller.expert_watch import ExpertWatch
 from cluster.controller.fleet import WorkerSpec
+from cluster.controller.held import Watched
 from router.placement import Placement
 from workers.membership.members import Announcement, WorkerKind, WorkerState, WorkerStatus
 
@@ -20,7 +20,7 @@ class Known:
 
     specs: Mapping[str, WorkerSpec]
     announced: Mapping[str, tuple[Announcement, float]]  # and when
-    watches: Mapping[str, ExpertWatch]
+    watches: Mapping[str, Watched]
     published: Placement | None
 
     def activities(self, trouble: str | None) -> tuple[str, ...]:
