@@ -145,7 +145,7 @@ class ExpertCare:
             if said.kind is WorkerKind.EXPERT and (watch is None or watch.address != said.address):
                 if watch is not None:  # its process has begun anew, and holds nothing
                     watch.close()
-                    pass
+                    self._lose(name, now)
                 self.watches[name] = self._begin_watch(name, said.address)
         for name, watch in self.watches.items():
             if watch.held is not None:
@@ -192,6 +192,8 @@ class ExpertCare:
 
     def _may_begin(self, all_are_there: bool, in_use: EpochsInUse, now: float) -> bool:
         """A new mesh waits for all its workers. One that is adopted must not: some may never come again."""
+        if not in_use.is_complete:
+            return False
         is_adopted = any(self._held().values())
         return all_are_there or (is_adopted and now - self._began_at >= self._timing.adopt_s)
 
