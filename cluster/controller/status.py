@@ -36,6 +36,10 @@ class Known:
         missing = sorted(name for name in self.specs if name not in self.announced)
         if missing:
             lines.append(f"waiting for {', '.join(missing)}")
+        models = {said.model: name for name, (said, _) in self.announced.items()}
+        if len(models) > 1:
+            names = " and ".join(sorted(models.values()))
+            lines.append(f"{names} have different models; `expertmesh verify` says whose is damaged")
         return tuple(lines)
 
 
