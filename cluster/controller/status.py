@@ -38,6 +38,10 @@ class Known:
             lines.append(f"waiting for {', '.join(missing)}")
         if drained:
             lines.append(f"drained until they may come back: {', '.join(drained)}")
+        models = {said.model: name for name, (said, _) in self.announced.items()}
+        if len(models) > 1:
+            names = " and ".join(sorted(models.values()))
+            lines.append(f"{names} have different models; `expertmesh verify` says whose is damaged")
         return tuple(lines)
 
 
