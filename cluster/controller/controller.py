@@ -174,8 +174,9 @@ class Controller:
         missing = [spec for name, spec in specs.items() if name not in there]
         if missing:
             self._fleet.spawn(missing)
-        for name in sorted(there - set(specs)):
-            if self._may_go(name, there):
+        for name in sorted(there):
+            is_leaving = name not in specs or self._is_draining(name)
+            if is_leaving and self._may_go(name, there):
                 logger.info("%s goes", name)
                 self._fleet.stop(name)
                 self._forget(name)
@@ -186,6 +187,11 @@ class Controller:
         self._announced.pop(name, None)
         self._drains.forget(name)
         self._care.forget(name)
+
+    def _is_draining(self, name: str) -> bool:
+        """Whether it was told to take nothing new. If it is wanted again by now, it must begin anew."""
+        announced = self._announced.get(name)
+        return announced is not None and self._drains.has_begun(name, announced[0].address)
 
     def _may_go(self, name: str, there: Collection[str]) -> bool:
         """Whether a worker that shall leave has done so as far as anybody needs it."""
