@@ -50,7 +50,7 @@ def main() -> None:
     folder: Path = arguments.folder
 
     refuse_foreign(folder)
-    print("There is no server yet. This is a gpt-oss with random weights: its tokens mean nothing.\n")
+    print("This is a gpt-oss with random weights: its tokens mean nothing.\n")
     _, write_s = timed(lambda: write(folder))
     print(f"write  {write_s:5.2f} s  {folder}: {folder_size(folder) / 1e6:.1f} MB, {describe(SMALL)}")
     model, load_s = timed(lambda: load(folder, deterministic=arguments.deterministic))

@@ -51,6 +51,7 @@ class Peers:
         self._lock = threading.Lock()
         self._lanes: dict[str, Lane] = {}
         self._placement = _NOBODY_YET
+        self._newest_epoch = _NOBODY_YET.epoch
         self._open: set[str] = set() if local is None else {local}
         self._suspects: set[str] = set()
         self._worker_to_trouble: dict[str, str] = {}
@@ -62,9 +63,8 @@ class Peers:
 
     @property
     def newest_epoch(self) -> int:
-        """That was heard of; the table follows when there is something to dispatch."""
-        with self._lock:
-            return self._placement.epoch
+        """That the next dispatch goes by; the table follows when there is something to dispatch."""
+        return self._newest_epoch
 
     @property
     def troubles(self) -> Mapping[str, str]:
@@ -112,6 +112,7 @@ class Peers:
         for lane in new:
             lane.start()
         self.inbox.put(TopologyChanged())
+        self._newest_epoch = topology.placement.epoch  # not before the next dispatch is sure to hear of it
 
     def close(self) -> None:
         with self._lock:

@@ -25,9 +25,11 @@ does so of itself, too, once a minute, if it is worth it."""
 
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     scale = commands.add_parser("scale", help="change how many workers a mesh has", description=_SCALE)
-    scale.add_argument("--attention", type=int, metavar="N", help="attention workers")
-    scale.add_argument("--experts", type=int, metavar="N", help="expert workers")
-    scale.add_argument("--replicas", type=int, metavar="N", help="workers that host each expert, at least")
+    scale.add_argument("--attention", type=_natural, metavar="N", help="attention workers")
+    scale.add_argument("--experts", type=_natural, metavar="N", help="expert workers")
+    scale.add_argument(
+        "--replicas", type=_natural, metavar="N", help="workers that host each expert, at least"
+    )
     add_address(scale)
     scale.set_defaults(run=run_scale)
 
@@ -41,10 +43,17 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
 
     rebalance = commands.add_parser("rebalance", help="make load more even", description=_REBALANCE)
     rebalance.add_argument(
-        "--max-loads", type=int, metavar="N", help="experts that are loaded for it, at most"
+        "--max-loads", type=_natural, metavar="N", help="experts that are loaded for it, at most"
     )
     add_address(rebalance)
     rebalance.set_defaults(run=run_rebalance)
+
+
+def _natural(text: str) -> int:
+    number = int(text)  # argparse puts its ValueError into words
+    if not 0 <= number < 1 << 32:
+        raise argparse.ArgumentTypeError(f"{text} is not a number of workers or experts")
+    return number
 
 
 def run_scale(arguments: argparse.Namespace) -> None:

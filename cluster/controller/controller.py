@@ -59,6 +59,7 @@ class Controller:
         self._stirred = threading.Event()
         self._is_stopped = False
         self._announced: dict[str, tuple[Announcement, float]] = {}
+        self._name_to_node: dict[str, str] = {}  # where each was heard of last, if it has left too
         self._drains = AttentionDrains(tls, self._stirred.set)
         self._began_at = clock()
         self._care = ExpertCare(
@@ -91,24 +92,25 @@ class Controller:
                     return
                 logger.warning("%s is heard of from before its restart, and not from after", said.name)
             self._announced[said.name] = (said, now)
+            self._name_to_node[said.name] = said.node
         if before is None or before[0] != said:
             self._stirred.set()
 
     def drain(self, names: Collection[str]) -> None:
-        """They finish what they do, and go."""
+        """They finish what they do, and go. Raises InvalidRequestError where none of a kind would be left."""
         self._wish(lambda wishes: wishes.without(self._known(names)))
 
     def undrain(self, names: Collection[str]) -> None:
         self._wish(lambda wishes: wishes.with_again(self._known(names)))
 
     def workers_of(self, node: str) -> list[str]:
-        """Raises InvalidRequestError for a node without any."""
-        workers = self.board.topology.workers
-        names = [worker.name for worker in workers if worker.node == node]
+        """Also those that have left it. Raises InvalidRequestError for a node without any."""
+        with self._lock:
+            names = [name for name, its_node in self._name_to_node.items() if its_node == node]
+            nodes = ", ".join(sorted(set(self._name_to_node.values())))
         if not names:
-            nodes = ", ".join(sorted({worker.node for worker in workers if worker.node}))
             raise InvalidRequestError(f"there are no workers on the node {node!r}; there are some on {nodes}")
-        return names
+        return sorted(names)
 
     def scale(self, num_attention: int | None, num_experts: int | None) -> Wishes:
         def changed(wishes: Wishes) -> Wishes:
@@ -172,19 +174,30 @@ class Controller:
         missing = [spec for name, spec in specs.items() if name not in there]
         if missing:
             self._fleet.spawn(missing)
-        for name in sorted(there - set(specs)):
-            if self._may_go(name, there):
+        for name in sorted(there):
+            is_leaving = name not in specs or self._is_draining(name)
+            if is_leaving and self._may_go(name, there):
                 logger.info("%s goes", name)
                 self._fleet.stop(name)
-                self._announced.pop(name, None)
-                self._drains.forget(name)
-                self._care.forget(name)
+                self._forget(name)
+        for name in [name for name in self._announced if name not in there and name not in specs]:
+            self._forget(name)  # its last words came when it had gone
+
+    def _forget(self, name: str) -> None:
+        self._announced.pop(name, None)
+        self._drains.forget(name)
+        self._care.forget(name)
+
+    def _is_draining(self, name: str) -> bool:
+        """Whether it was told to take nothing new. If it is wanted again by now, it must begin anew."""
+        announced = self._announced.get(name)
+        return announced is not None and self._drains.has_begun(name, announced[0].address)
 
     def _may_go(self, name: str, there: Collection[str]) -> bool:
         """Whether a worker that shall leave has done so as far as anybody needs it."""
         announced = self._announced.get(name)
-        if announced is None:
-            return True
+        if announced is None:  # dead, or this controller has only just begun to listen
+            return self._clock() - self._began_at >= self._timing.silent_s
         said, _ = announced
         match said.kind:
             case WorkerKind.EXPERT:
@@ -219,6 +232,6 @@ class Controller:
                 num_lost=care.num_lost,
                 num_rebalances=care.num_rebalances,
                 replicas=self._wishes.replicas,
-                activities=known.activities(care.trouble),
+                activities=known.activities(care.trouble, self._wishes.drained),
             )
         )

@@ -26,9 +26,13 @@ class AttentionDrains:
         self._name_to_address: dict[str, str] = {}
         self._ended: set[str] = set()
 
+    def has_begun(self, name: str, address: str) -> bool:
+        """Then it takes nothing new until its process begins anew."""
+        return self._name_to_address.get(name) == address
+
     def has_ended(self, name: str, address: str) -> bool:
         """The first question about a worker begins its drain."""
-        if self._name_to_address.get(name) != address:
+        if not self.has_begun(name, address):
             self._name_to_address[name] = address
             self._ended.discard(name)
             threading.Thread(
@@ -49,6 +53,6 @@ class AttentionDrains:
             logger.warning("attention worker %s went while it was drained: %s", name, error)
         finally:
             control.close()
-        if self._name_to_address.get(name) == address:
+        if self.has_begun(name, address):
             self._ended.add(name)
             self._changed()

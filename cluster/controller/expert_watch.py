@@ -18,7 +18,7 @@ from workers.experts.control import ExpertControl
 
 logger = logging.getLogger(__name__)
 
-ASK_EVERY_S, ANSWER_WITHIN_S, MOST_MISSES = 0.2, 1.0, 3
+ASK_EVERY_S, ANSWER_WITHIN_S, MOST_MISSES = 0.2, 2.0, 3
 LOAD_WITHIN_S = 3600.0
 _RETRY_AFTER_S = 2.0
 
@@ -79,9 +79,12 @@ class ExpertWatch:
             try:
                 self._question()
                 num_missed = 0
-            except ValueError:
-                return
             except grpc.RpcError:
+                num_missed += 1
+            except Exception:  # ValueError: the channel was closed; anything else must not blind the watch
+                if self._is_closed.is_set():
+                    return
+                logger.exception("expert worker %s says what cannot be", self.name)
                 num_missed += 1
             is_lost = num_missed >= MOST_MISSES
             if is_lost != self.is_lost:

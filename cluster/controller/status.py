@@ -23,7 +23,7 @@ class Known:
     watches: Mapping[str, Watched]
     published: Placement | None
 
-    def activities(self, trouble: str | None) -> tuple[str, ...]:
+    def activities(self, trouble: str | None, drained: Collection[str]) -> tuple[str, ...]:
         """What is being done, and what is waited for."""
         lines = [] if trouble is None else [trouble]
         for name, watch in sorted(self.watches.items()):
@@ -36,6 +36,8 @@ class Known:
         missing = sorted(name for name in self.specs if name not in self.announced)
         if missing:
             lines.append(f"waiting for {', '.join(missing)}")
+        if drained:
+            lines.append(f"drained until they may come back: {', '.join(drained)}")
         models = {said.model: name for name, (said, _) in self.announced.items()}
         if len(models) > 1:
             names = " and ".join(sorted(models.values()))

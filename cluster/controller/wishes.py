@@ -50,7 +50,15 @@ class Wishes:
         return {spec.name: spec for spec in specs if spec.name not in self.drained}
 
     def without(self, names: Collection[str]) -> "Wishes":
-        return replace(self, drained=tuple(sorted({*self.drained, *names})))
+        """Raises InvalidRequestError where no worker of a kind would be left."""
+        left = replace(self, drained=tuple(sorted({*self.drained, *names})))
+        for kind in (WorkerKind.ATTENTION, WorkerKind.EXPERT):
+            if not any(spec.kind is kind for spec in left.specs().values()):
+                raise InvalidRequestError(
+                    f"without {', '.join(sorted(names))} no {kind} worker would be left; begin others first "
+                    f"(`expertmesh scale`), or end the mesh (`expertmesh stop`)"
+                )
+        return left
 
     def with_again(self, names: Collection[str]) -> "Wishes":
         return replace(self, drained=tuple(name for name in self.drained if name not in names))

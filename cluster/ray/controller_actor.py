@@ -4,6 +4,10 @@ When its process dies Ray begins it anew, perhaps elsewhere; the new one adopts 
 """
 
 import logging
+import os
+import time
+
+import ray
 
 from cluster.config.config import Config
 from cluster.controller.cluster_service import ClusterServer
@@ -14,6 +18,10 @@ from cluster.ray.ray_fleet import RayFleet
 from cluster.ray.this_node import this_node
 from cluster.tls import tls_files
 
+logger = logging.getLogger(__name__)
+
+_PAUSE_BEFORE_NEXT_S = 2.0
+
 
 class ControllerActor:
     """`wishes` are those of the configuration; what an operator has said since is remembered by the fleet."""
@@ -21,6 +29,16 @@ class ControllerActor:
     def __init__(self, config: Config, shape: MeshShape, wishes: Wishes, mesh: str) -> None:
         logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
         logging.getLogger("ray.actor").setLevel(logging.ERROR)  # it warns of removing places; we do it last
+        try:
+            self._begin(config, shape, wishes, mesh)
+        except Exception:
+            if not ray.get_runtime_context().was_current_actor_reconstructed:
+                raise  # the operator sees why
+            logger.exception("the controller cannot begin; Ray begins it anew in %g s", _PAUSE_BEFORE_NEXT_S)
+            time.sleep(_PAUSE_BEFORE_NEXT_S)
+            os._exit(1)  # Ray gives up an actor that raises when it is made, not one whose process ends
+
+    def _begin(self, config: Config, shape: MeshShape, wishes: Wishes, mesh: str) -> None:
         tls, where = tls_files(config), config.cluster.controller
         self._controller = Controller(RayFleet(config, mesh), shape, wishes, tls=tls)
         self._server = ClusterServer(self._controller, where.host, where.port, tls)

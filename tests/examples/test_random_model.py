@@ -14,7 +14,7 @@ def test_it_speaks_and_repeats_itself(
     monkeypatch.setattr(sys, "argv", ["random_model", "--folder", str(tmp_path / "model")])
     random_model.main()
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith("There is no server yet.")
+    assert lines[0].startswith("This is a gpt-oss with random weights")
     words = [line.split() for line in lines]
     spoken = [word for row in words for word in row if all(map(str.isdigit, row))]
     assert len(spoken) == random_model.NEW_TOKENS

@@ -1,4 +1,4 @@
-"""The mesh of scripted workers that tests of the exchange share."""
+"""A mesh of scripted workers, which end with the test."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack

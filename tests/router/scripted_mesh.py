@@ -1,8 +1,8 @@
-"""Scripted workers around an exchange with real streams, for the tests of the exchange."""
+"""An exchange with scripted workers, and what its dispatches must give: for tests of the exchange's parts."""
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 
 import numpy as np
 import torch
@@ -108,23 +108,23 @@ SPLIT = {"a": (0, 2, 4, 6), "b": (1, 3, 5)}
 REPLICAS = {"a": ALL, "b": ALL}
 
 
-class in_background(ExitStack):  # noqa: N801
-    """Runs beside the body; at the end it must have ended without an error."""
+@contextmanager
+def beside(work: Callable[[], None]) -> Iterator[None]:
+    """Runs beside the body, and must then come to its end without an error."""
+    errors: list[BaseException] = []
 
-    def __init__(self, work: Callable[[], None]) -> None:
-        super().__init__()
-        self._errors: list[BaseException] = []
-        self._thread = threading.Thread(target=self._run, args=(work,))
-        self._thread.start()
-
-    def _run(self, work: Callable[[], None]) -> None:
+    def run_and_tell() -> None:
         try:
             work()
         except BaseException as error:
-            self._errors.append(error)
+            errors.append(error)
 
-    def __exit__(self, *about: object) -> None:
-        self._thread.join(PATIENCE_S)
-        assert not self._thread.is_alive(), "it did not end"
-        if self._errors:
-            raise self._errors[0]
+    thread = threading.Thread(target=run_and_tell)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join(PATIENCE_S)
+    assert not thread.is_alive(), "it did not end"
+    if errors:
+        raise errors[0]

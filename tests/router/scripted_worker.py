@@ -58,6 +58,16 @@ def hung(worker: "ScriptedWorker", _: Dispatch) -> Answers:
     return []
 
 
+def when_released(release: threading.Event) -> Behaviour:
+    """Slow, but honest."""
+
+    def wait(worker: "ScriptedWorker", dispatch: Dispatch) -> Answers:
+        assert release.wait(PATIENCE_S)
+        return honest(worker, dispatch)
+
+    return wait
+
+
 class BreakStreamError(Exception):
     """Raised by a behaviour: the stream ends with an error."""
 

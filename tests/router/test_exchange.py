@@ -1,17 +1,16 @@
-"""The exchange with real streams: workers that go, come back, are slow, full, or elsewhere by now."""
+"""What outlasts a dispatch: slow and silent workers, frames that are cut, topologies that change."""
 
 import threading
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable
 from dataclasses import replace
 
-import pytest
 import torch
 from torch import Tensor
 
 from kernels.group import Assignments
-from protos.errors import ExpertsUnreachableError
-from router.dispatch_frames import CombineMode, Dispatch, RefusalReason
-from router.exchange import Exchange
+from router.dispatch_frames import CombineMode
+from router.hedging import HedgeSettings
 from router.remote_experts import RemoteExperts, RemoteExpertsSettings
 from tests.router.scripted_mesh import (
     ALL,
@@ -20,11 +19,10 @@ from tests.router.scripted_mesh import (
     REPLICAS,
     SETTINGS,
     SPLIT,
-    TOP_K,
     Mesh,
     activations,
+    beside,
     expected,
-    in_background,
     pump,
     remote,
     routing_of,
@@ -33,128 +31,78 @@ from tests.router.scripted_mesh import (
 from tests.router.scripted_worker import (
     MAX_FRAME_BYTES,
     PATIENCE_S,
-    Answers,
-    ScriptedWorker,
     expert_rows,
-    honest,
     hung,
-    refuses,
     replace_hello,
     wait_for,
+    when_released,
 )
 
 
-def test_undisturbed_each_worker_gets_one_frame_and_nothing_is_sent_again(mesh: Mesh) -> None:
-    a, b = mesh.add("a"), mesh.add("b")
-    exchange = mesh.exchange(SPLIT)
-    run(exchange)
-    assert (len(a.seen), len(b.seen)) == (1, 1)
-    statistics = exchange.statistics
-    assert (statistics.num_dispatches, statistics.num_frames) == (1, 2)
-    assert (statistics.num_resent, statistics.num_duplicates, statistics.num_lanes_lost) == (0, 0, 0)
-    assert statistics.bytes_sent > 0 < statistics.bytes_received
-
-
-def test_replicas_share_the_work(mesh: Mesh) -> None:
-    a, b = mesh.add("a"), mesh.add("b")
-    run(mesh.exchange(REPLICAS))
-    assert set(a.seen[0].experts) & set(b.seen[0].experts) == set()
-    assert len(a.seen[0].experts) + len(b.seen[0].experts) == NUM_TOKENS * TOP_K
-
-
-@pytest.mark.parametrize("reason", [RefusalReason.NOT_HERE, RefusalReason.STALE_EPOCH, RefusalReason.FAILED])
-def test_without_a_replica_it_asks_again_and_again_until_patience_ends(
-    mesh: Mesh, reason: RefusalReason
-) -> None:
-    a = mesh.add("a", always=refuses(reason))
-    exchange = mesh.exchange({"a": ALL}, replace(SETTINGS, recovery_s=1.0))
-    with pytest.raises(ExpertsUnreachableError, match=r"no progress for 1 s \(recovery_s\)"):
-        run(exchange)
-    assert 2 <= len(a.seen) <= 6
-    a.always = honest
-    run(exchange)
-
-
-def test_a_worker_that_comes_back_empty_is_asked_until_it_is_loaded(mesh: Mesh) -> None:
+def test_a_worker_that_is_slow_is_hedged_and_its_late_answer_dropped(mesh: Mesh) -> None:
     a = mesh.add("a")
-    exchange = mesh.exchange({"a": ALL})
-    a.tell(*[refuses(RefusalReason.NOT_HERE)] * 3)
-    run(exchange)
-    assert exchange.statistics.num_stale == 3
-
-
-def test_before_there_is_a_topology_a_dispatch_waits_for_one(mesh: Mesh) -> None:
-    mesh.add("a")
-    exchange = mesh.exchange(None)
-    with in_background(lambda: run(exchange)):
-        exchange.update(mesh.topology({"a": ALL}))
-
-
-def test_a_worker_that_nobody_can_reach_is_named(mesh: Mesh) -> None:
-    worker = ScriptedWorker("a")
-    worker.stop()
-    mesh.workers["a"] = worker
-    exchange = mesh.exchange(None, replace(SETTINGS, recovery_s=0.5))
-    exchange.update(mesh.topology({"a": ALL}))
-    with pytest.raises(ExpertsUnreachableError, match="a: UNAVAILABLE"):
+    mesh.add("b")
+    exchange = mesh.exchange(REPLICAS, replace(SETTINGS, hedge=HedgeSettings(factor=1.5, least_s=0.05)))
+    for _ in range(40):
         run(exchange)
-
-
-def test_a_worker_that_stops_is_waited_for_and_may_come_back_on_its_port(mesh: Mesh) -> None:
-    first = mesh.add("a")
-    exchange = mesh.exchange({"a": ALL})
+    assert exchange.statistics.num_hedged == 0
+    released = threading.Event()
+    a.tell(when_released(released))
+    began = time.monotonic()
     run(exchange)
-    first.tell(hung)
-    with in_background(lambda: run(exchange)):
-        wait_for(lambda: len(first.seen) == 2)
-        first.stop()
-        mesh.add("a", port=first.port)
+    assert time.monotonic() - began < 2.0
+    assert exchange.statistics.num_hedged == 1
+    released.set()
+    wait_for(lambda: bool(pump(exchange)) and exchange.statistics.num_duplicates == 1)
+    assert exchange.statistics.num_resent == 0
 
 
-def test_a_worker_that_stops_is_replaced_by_a_new_topology(mesh: Mesh) -> None:
-    first = mesh.add("a")
-    exchange = mesh.exchange({"a": ALL})
-    first.tell(hung)
-    with in_background(lambda: run(exchange)):
-        wait_for(lambda: len(first.seen) == 1)
-        mesh.add("late")
-        exchange.update(mesh.topology({"late": ALL}))
-        first.stop()
+def test_a_worker_that_is_silent_beyond_the_deadline_is_asked_no_more_until_it_answers(mesh: Mesh) -> None:
+    a = mesh.add("a")
+    mesh.add("b")
+    exchange = mesh.exchange(REPLICAS, replace(SETTINGS, frame_deadline_s=0.3))
+    released = threading.Event()
+    a.tell(when_released(released))
+    run(exchange)
+    for _ in range(5):
+        run(exchange)
+    assert len(a.seen) == 1
+    assert "0.3 s" in exchange.peers.troubles["a"]
+    released.set()
+    wait_for(lambda: "a" in pump(exchange))
+    run(exchange)
+    assert len(a.seen) == 2
+    assert not exchange.peers.troubles
 
 
-def test_workers_may_be_numbered_anew_in_the_middle_of_a_dispatch(mesh: Mesh) -> None:
-    """What was sent by the old numbers is answered; what is sent again goes by the new ones."""
-    a, b = mesh.add("a"), mesh.add("b")
-    exchange = mesh.exchange(SPLIT)
-    release = threading.Event()
-
-    def refuse_when_released(worker: ScriptedWorker, dispatch: Dispatch) -> Answers:
-        assert release.wait(PATIENCE_S)
-        return refuses(RefusalReason.STALE_EPOCH)(worker, dispatch)
-
-    a.tell(refuse_when_released)
-    b.tell(hung)
-    with in_background(lambda: run(exchange)):
-        wait_for(lambda: len(a.seen) + len(b.seen) == 2)
-        mesh.add("c")
-        exchange.update(mesh.topology({"c": (1, 3, 5), "b": (), "a": (0, 2, 4, 6)}))
-        release.set()
-        wait_for(lambda: len(a.seen) == 2)
-        b.stop()
-    assert sorted(mesh.workers["c"].seen[0].experts) == sorted(b.seen[0].experts)
-    assert [each.epoch for each in a.seen] == [1, 2]
+def test_a_late_answer_is_an_answer_where_there_is_no_replica(mesh: Mesh) -> None:
+    a = mesh.add("a")
+    exchange = mesh.exchange({"a": ALL}, replace(SETTINGS, frame_deadline_s=0.2))
+    released = threading.Event()
+    a.tell(when_released(released))
+    with beside(lambda: run(exchange)):
+        wait_for(lambda: "a" in exchange.peers.troubles)
+        released.set()
+    assert len(a.seen) == 1
+    assert exchange.statistics.num_frames == 1
 
 
-def test_a_refused_frame_goes_back_to_its_worker_when_the_replica_is_lost(mesh: Mesh) -> None:
-    """What a worker would not do before, it may do in the next epoch."""
-    a, b = mesh.add("a"), mesh.add("b")
-    exchange = mesh.exchange(REPLICAS)
-    a.tell(refuses(RefusalReason.NOT_HERE))
-    b.always = hung
-    with in_background(lambda: run(exchange)):
-        wait_for(lambda: exchange.statistics.num_frames == 3)
-        b.stop()
-    assert len(a.seen) >= 2
+def test_a_hung_worker_whose_rows_come_from_hedges_is_found_out(mesh: Mesh) -> None:
+    a = mesh.add("a")
+    mesh.add("b")
+    settings = replace(SETTINGS, frame_deadline_s=0.5, hedge=HedgeSettings(factor=1.5, least_s=0.01))
+    exchange = mesh.exchange(REPLICAS, settings)
+    for _ in range(40):
+        run(exchange)
+    a.always = hung
+    until = time.monotonic() + PATIENCE_S
+    while "a" not in exchange.peers.troubles:
+        run(exchange)
+        assert time.monotonic() < until
+    num_hedged = exchange.statistics.num_hedged
+    for _ in range(5):
+        run(exchange)
+    assert exchange.statistics.num_hedged == num_hedged
 
 
 def test_big_dispatches_are_cut_into_frames_that_fit_and_never_more_than_the_credits_wait(mesh: Mesh) -> None:
@@ -205,48 +153,6 @@ def test_local_experts_compute_while_remote_ones_are_on_their_way(mesh: Mesh) ->
     assert exchange.statistics.num_frames == 1
 
 
-@pytest.mark.parametrize(
-    ("changes", "trouble"),
-    [
-        ({"worker": "b"}, "is not the worker a, but b"),
-        ({"model": "other"}, "serves the model other"),
-        ({"arithmetic": "other"}, "computes by 'other'"),
-        ({"max_frame_bytes": 1000}, "takes frames of 1000 bytes"),
-        ({"credits": 0}, "none at all"),
-    ],
-)
-def test_a_worker_that_is_not_the_expected_one_is_not_asked(
-    mesh: Mesh, changes: Mapping[str, str | int], trouble: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    a = mesh.add("a")
-    a.hello = replace_hello(a.hello, **changes)
-    mesh.add("b")
-    exchange = mesh.exchange(None, replace(SETTINGS, recovery_s=0.5))
-    exchange.update(mesh.topology(REPLICAS))
-    wait_for(lambda: pump(exchange) == {"b"} and "a" in exchange.peers.troubles)
-    run(exchange)
-    assert not a.seen
-    assert trouble in exchange.peers.troubles["a"]
-    exchange.update(mesh.topology({"a": ALL}))
-    with pytest.raises(ExpertsUnreachableError, match=trouble):
-        run(exchange)
-    assert caplog.text.count("ERROR") <= 1
-
-
-def test_without_a_named_arithmetic_the_first_worker_decides(mesh: Mesh) -> None:
-    mesh.add("a")
-    exchange = Exchange(SETTINGS, model="model")
-    exchange.update(mesh.topology({"a": ALL}))
-    try:
-        wait_for(lambda: pump(exchange) == {"a"})
-        b = mesh.add("b")
-        b.hello = replace_hello(b.hello, arithmetic="other")
-        exchange.update(mesh.topology(REPLICAS))
-        wait_for(lambda: pump(exchange) == {"a"} and "b" in exchange.peers.troubles)
-    finally:
-        exchange.close()
-
-
 def test_topologies_may_change_all_the_time(mesh: Mesh) -> None:
     mesh.add("a")
     mesh.add("b")
@@ -261,7 +167,7 @@ def test_topologies_may_change_all_the_time(mesh: Mesh) -> None:
             exchange.update(mesh.topology(plans[number % len(plans)]))
             number += 1
 
-    with in_background(change):
+    with beside(change):
         for number in range(150):
             run(exchange, layer=number % NUM_LAYERS)
         is_over.set()

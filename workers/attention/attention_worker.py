@@ -49,7 +49,13 @@ class AttentionWorker:
         experts = RemoteExperts(self._exchange, options.name, options.rows)
         model = load_model(folder, options.engine, experts=experts, first_layers=options.first_layers)
         stages = [
-            RemoteStage(options.name, address, model=self.model, tls=options.tls)
+            RemoteStage(
+                options.name,
+                address,
+                model=self.model,
+                max_frame_bytes=options.exchange.max_frame_bytes,
+                tls=options.tls,
+            )
             for address in options.stages
         ]
         self._staged = StagedPass(model.forward_pass, stages) if stages else None

@@ -69,6 +69,15 @@ class RemoteStage:
             )
         return said
 
+    def check_frame(self, num_bytes: int) -> None:
+        """Whether the largest step fits into a frame: else it would break the stream, again and again."""
+        if num_bytes > self._max_frame_bytes:
+            raise ConfigError(
+                f"a step may take {num_bytes / 1e6:.1f} MB on its way to a stage, and a frame at most "
+                f"{self._max_frame_bytes / 1e6:.1f} MB; raise router.max_frame_mb, or lower "
+                f"engine.tokens_per_step"
+            )
+
     def open(self, num_pages: int, page_size: int, row_tile: int | None) -> None:
         """Take its cache, and a stream to it."""
         request = stage_pb2.OpenRequest(num_pages=num_pages, page_size=page_size, row_tile=row_tile)

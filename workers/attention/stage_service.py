@@ -14,7 +14,7 @@ from workers.attention.stage_worker import StageWorker
 from workers.cache.cached_pages import CacheLayout
 
 SERVICE = "expertmesh.stage.v1.StageService"
-_NUM_THREADS = 16
+_NUM_THREADS = 64
 
 
 class StageServer(WorkerServer):

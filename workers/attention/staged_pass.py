@@ -18,6 +18,8 @@ from workers.attention.remote_stage import RemoteStage
 from workers.cache.cached_pages import CacheLayout
 from workers.engine.settings import EngineSettings
 
+_BYTES_OF_VALUE, _BYTES_OF_NUMBER, _BYTES_OF_HEADER = 4, 8, 4096
+
 
 class StagedPass:
     """A `ForwardPass`; `open` comes first."""
@@ -25,9 +27,11 @@ class StagedPass:
     def __init__(self, first: GptOss, stages: Sequence[RemoteStage]) -> None:
         self._first = first
         self._stages = stages
+        self._settings: EngineSettings | None = None
 
     def most_pages(self, settings: EngineSettings, layout: CacheLayout) -> int:
         """That every stage has room for. Refuses stages that are not one after the other."""
+        self._settings = settings
         next_layer = len(self._first.layers)
         pages = []
         for stage in self._stages:
@@ -45,8 +49,18 @@ class StagedPass:
         return min(pages)
 
     def open(self, num_pages: int, page_size: int, row_tile: int | None) -> None:
+        assert self._settings is not None, "most_pages comes first"
+        most_bytes = self._largest_step(self._settings, num_pages, page_size)
         for stage in self._stages:
+            stage.check_frame(most_bytes)
             stage.open(num_pages, page_size, row_tile)
+
+    def _largest_step(self, settings: EngineSettings, num_pages: int, page_size: int) -> int:
+        """Bytes of a step of as many tokens as there may be, of sequences that are as long as they may be."""
+        config = self._first.config
+        pages = min(num_pages, -(-config.max_positions // page_size))
+        of_tokens = settings.tokens_per_step * (config.hidden_size * _BYTES_OF_VALUE + 4 * _BYTES_OF_NUMBER)
+        return of_tokens + settings.max_running * (2 * pages + 4) * _BYTES_OF_NUMBER + _BYTES_OF_HEADER
 
     @torch.inference_mode()
     def forward(self, batch: StepBatch, cache: KvCache) -> Tensor:

@@ -14,7 +14,7 @@ from workers.experts.expert_worker import ExpertWorker
 from workers.experts.experts_codec import experts_from_message, experts_to_message
 
 SERVICE = "expertmesh.expert.v1.ExpertService"
-_NUM_THREADS = 32
+_NUM_THREADS = 512
 """Each attention worker's stream takes one; each call of the controller takes one while it lasts."""
 
 

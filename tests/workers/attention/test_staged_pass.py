@@ -132,6 +132,17 @@ def test_stages_with_a_gap_are_refused(weights: ModelWeights) -> None:
         short.close()
 
 
+def test_steps_that_fit_into_no_frame_are_refused_before_any_is_made(weights: ModelWeights) -> None:
+    first = GptOss(CONFIG, slice_of(weights, range(2)), experts_of(weights))
+    with stage_of(weights, range(2, 5)) as server:
+        narrow = RemoteStage("here", server.address, model="tiny", max_frame_bytes=20_000)
+        staged_pass = StagedPass(first, [narrow])
+        staged_pass.most_pages(SETTINGS, LAYOUT)
+        with pytest.raises(ConfigError, match=r"raise router\.max_frame_mb"):
+            staged_pass.open(NUM_PAGES, PAGE_SIZE, None)
+        narrow.close()
+
+
 def test_a_stage_of_another_model_is_refused(weights: ModelWeights) -> None:
     with stage_of(weights, range(2, 5), model="other") as server:
         stage = RemoteStage("here", server.address, model="tiny")

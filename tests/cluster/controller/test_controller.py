@@ -1,0 +1,125 @@
+"""The controller's own part: who is spawned, who may go, who is heard of. Experts: `test_expert_care`."""
+
+from collections.abc import Collection
+from dataclasses import replace
+
+import pytest
+
+from cluster.controller.controller import Controller, ControllerTiming
+from cluster.controller.expert_care import MeshShape
+from cluster.controller.fleet import WorkerSpec
+from cluster.controller.wishes import Wishes
+from protos.errors import InvalidRequestError
+from workers.membership.members import Announcement, WorkerKind
+
+SHAPE = MeshShape(num_layers=2, num_experts=3, slots_of_worker=6)
+SILENT_S = ControllerTiming().silent_s
+
+
+class PaperFleet:
+    """A `Fleet` of names."""
+
+    def __init__(self) -> None:
+        self.there: set[str] = set()
+        self.remembered: str | None = None
+
+    def names(self) -> Collection[str]:
+        return set(self.there)
+
+    def spawn(self, specs: Collection[WorkerSpec]) -> None:
+        self.there |= {spec.name for spec in specs}
+
+    def stop(self, name: str) -> None:
+        self.there.discard(name)
+
+    def recall(self) -> str | None:
+        return self.remembered
+
+    def remember(self, text: str) -> None:
+        self.remembered = text
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def fleet() -> PaperFleet:
+    return PaperFleet()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def controller_of(fleet: PaperFleet, clock: Clock) -> Controller:
+    return Controller(fleet, SHAPE, Wishes(num_attention=2, num_experts=3), clock=clock)
+
+
+def stage_said(name: str, node: str = "one") -> Announcement:
+    """Of a kind that nobody connects to."""
+    return Announcement(name, WorkerKind.STAGE, node, "127.0.0.1:1", 7, "0001", "model")
+
+
+def test_whoever_is_wished_is_spawned(fleet: PaperFleet, clock: Clock) -> None:
+    controller_of(fleet, clock).tick()
+    assert fleet.there == {"attention-0", "attention-1", "expert-0", "expert-1", "expert-2"}
+
+
+def test_a_new_controller_gives_those_who_leave_time_to_say_that_they_are_there(
+    fleet: PaperFleet, clock: Clock
+) -> None:
+    controller_of(fleet, clock).tick()
+    wishes = Wishes(num_attention=2, num_experts=3).without(["attention-1", "expert-1"])
+    fleet.remember(wishes.to_text())
+    begun_anew = controller_of(fleet, clock)
+    begun_anew.tick()
+    assert fleet.there >= {"attention-1", "expert-1"}
+    clock.now += SILENT_S
+    begun_anew.tick()
+    assert not fleet.there & {"attention-1", "expert-1"}
+
+
+def test_the_last_words_of_one_that_has_gone_are_forgotten(fleet: PaperFleet, clock: Clock) -> None:
+    controller = controller_of(fleet, clock)
+    controller.tick()
+    controller.announce(stage_said("attention-7-stage-1"))
+    controller.tick()
+    assert "attention-7-stage-1" not in {worker.name for worker in controller.board.topology.workers}
+    assert not any("attention-7" in line for line in controller.board.topology.activities)
+
+
+def test_of_two_with_one_name_the_later_one_counts(fleet: PaperFleet, clock: Clock) -> None:
+    controller = controller_of(fleet, clock)
+    controller.tick()
+    fleet.there.add("attention-0-stage-1")
+    for incarnation, address in (("0002", "127.0.0.1:2"), ("0001", "127.0.0.1:1")):
+        controller.announce(
+            replace(stage_said("attention-0-stage-1"), incarnation=incarnation, address=address)
+        )
+    controller.tick()
+    [stage] = [each for each in controller.board.topology.workers if each.kind is WorkerKind.STAGE]
+    assert stage.address == "127.0.0.1:2"
+
+
+@pytest.mark.parametrize("names", [["attention-0", "attention-1"], ["expert-0", "expert-1", "expert-2"]])
+def test_somebody_of_each_kind_must_stay(fleet: PaperFleet, clock: Clock, names: list[str]) -> None:
+    controller = controller_of(fleet, clock)
+    with pytest.raises(InvalidRequestError, match="would be left"):
+        controller.drain(names)
+    controller.drain(names[1:])
+    controller.tick()
+    assert any("drained until they may come back" in line for line in controller.board.topology.activities)
+
+
+def test_a_node_whose_workers_have_left_is_still_known(fleet: PaperFleet, clock: Clock) -> None:
+    controller = controller_of(fleet, clock)
+    controller.announce(stage_said("attention-0-stage-1", node="two"))
+    assert controller.workers_of("two") == ["attention-0-stage-1"]
+    with pytest.raises(InvalidRequestError, match="there are some on two"):
+        controller.workers_of("three")
