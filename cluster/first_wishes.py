@@ -29,7 +29,7 @@ def mesh_shape(config: Config, folder: Path) -> MeshShape:
         slots = min(slots, int(experts.memory_gb * _BYTES_OF_GB) // one_expert)
     hosts = [ExpertHost(f"expert-{n}", f"node of expert-{n}", slots) for n in range(experts.workers)]
     spread(hosts, num_layers=num_layers, num_experts=num_experts, replicas=experts.replicas)
-    return MeshShape(num_layers, num_experts, slots)
+    return MeshShape(num_layers, num_experts, slots, one_expert)
 
 
 def first_wishes(config: Config, num_layers: int) -> Wishes:

@@ -35,7 +35,14 @@ class MeshShape:
 
     num_layers: int
     num_experts: int
-    slots_of_worker: int  # (layer, expert) pairs that an expert worker has room for
+    slots_of_worker: int  # (layer, expert) pairs that an expert worker has room for, at most
+    bytes_of_expert: int | None = None  # None: what workers say of their memory is not looked at
+
+    def slots(self, capacity_bytes: int | None) -> int:
+        """Of a worker with so much memory for experts."""
+        if capacity_bytes is None or self.bytes_of_expert is None:
+            return self.slots_of_worker
+        return min(self.slots_of_worker, capacity_bytes // self.bytes_of_expert)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,14 +177,12 @@ class ExpertCare:
         now: float,
     ) -> None:
         """The homes of experts follow the workers that there are."""
-        known = {host.name for host in self._layout.workers}
-        hosts = [
-            ExpertHost(name, announced[name].node, self._shape.slots_of_worker)
-            for name, watch in sorted(self.watches.items())
-            if name in wanted
-            and (watch.held is not None or name in known)
-            and now - self._lost_since.get(name, now) < self._timing.give_up_s
+        there = [
+            self._host(name, announced[name].node)
+            for name in sorted(self.watches)
+            if name in wanted and now - self._lost_since.get(name, now) < self._timing.give_up_s
         ]
+        hosts = [host for host in there if host is not None]
         if not hosts:
             return
         if self._layout.home is None:
@@ -189,6 +194,13 @@ class ExpertCare:
             self.trouble = None
         except DoesNotFitError as error:
             self.trouble = str(error)
+
+    def _host(self, name: str, node: str) -> ExpertHost | None:
+        """None for one that has never said how much it has room for."""
+        held = self.watches[name].held
+        if held is None:
+            return next((host for host in self._layout.workers if host.name == name), None)
+        return ExpertHost(name, node, self._shape.slots(held.capacity_bytes))
 
     def _may_begin(self, all_are_there: bool, in_use: EpochsInUse, now: float) -> bool:
         """A new mesh waits for all its workers. One that is adopted must not: some may never come again."""

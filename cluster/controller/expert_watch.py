@@ -95,7 +95,12 @@ class ExpertWatch:
     def _question(self) -> None:
         said = self._control.describe(ANSWER_WITHIN_S)
         held = Held(
-            said.layer_to_experts, said.hosted_bytes, said.epoch, said.layer_to_tokens, said.layer_to_visits
+            said.layer_to_experts,
+            said.hosted_bytes,
+            said.capacity_bytes,
+            said.epoch,
+            said.layer_to_tokens,
+            said.layer_to_visits,
         )
         is_news = self.held is None or self.held.layer_to_experts != held.layer_to_experts
         self.held = held

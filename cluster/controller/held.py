@@ -12,6 +12,7 @@ class Held:
 
     layer_to_experts: LayerToExperts = field(default_factory=dict)
     num_bytes: int = 0
+    capacity_bytes: int | None = None  # that experts may take; None is as much as there is
     epoch: int = 0  # frames that were planned before are refused there
     layer_to_tokens: dict[int, tuple[int, ...]] = field(default_factory=dict)
     layer_to_visits: dict[int, tuple[int, ...]] = field(default_factory=dict)

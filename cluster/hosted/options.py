@@ -18,6 +18,8 @@ from workers.engine.local_engine import LocalEngineOptions
 from workers.experts.from_checkpoint import ExpertWorkerOptions
 
 _BYTES_OF_GB, _BYTES_OF_MB = 10**9, 1 << 20
+_PART_OF_GPU = 0.85
+"""For experts; the rest is for rows, and for experts that are loaded before others are let go."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +53,20 @@ def expert_options(config: Config, name: str, cpu_kernels: CpuKernelSettings) ->
         device=device,
         dtype=engine_options(config, cpu_kernels).activations,
         deterministic=config.engine.deterministic,
-        capacity_bytes=None if experts.memory_gb is None else int(experts.memory_gb * _BYTES_OF_GB),
+        capacity_bytes=_capacity_bytes(device, experts.memory_gb),
         credits=config.router.credits,
         max_frame_bytes=int(config.router.max_frame_mb * _BYTES_OF_MB),
         cpu_kernels=cpu_kernels,
     )
+
+
+def _capacity_bytes(device: str, memory_gb: float | None) -> int | None:
+    """On a CPU nobody knows what else the memory is for: then None, which is no limit."""
+    if memory_gb is not None:
+        return int(memory_gb * _BYTES_OF_GB)
+    if device == "cpu":
+        return None
+    return int(_PART_OF_GPU * torch.cuda.get_device_properties(device).total_memory)
 
 
 def exchange_settings(config: Config) -> ExchangeSettings:

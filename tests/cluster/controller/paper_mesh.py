@@ -12,7 +12,7 @@ from cluster.controller.reconcile import EpochsInUse
 from router.placement import LayerToExperts, Placement
 from workers.membership.members import Announcement, WorkerKind
 
-SHAPE = MeshShape(num_layers=2, num_experts=5, slots_of_worker=10)
+SHAPE = MeshShape(num_layers=2, num_experts=5, slots_of_worker=10, bytes_of_expert=100)
 TIMING = CareTiming(give_up_s=6.0, rebalance_every_s=1e9)
 TICKS_OF_ORDER = 2
 MISSES = 2
@@ -35,6 +35,7 @@ class PaperProcess:
     node: str
     address: str
     holds: dict[int, tuple[int, ...]] = field(default_factory=dict)
+    capacity_bytes: int | None = None
     epoch: int = 0
     is_alive: bool = True
 
@@ -92,7 +93,11 @@ class PaperWatch:
         if self._order is not None and self._ticks_left <= 0:
             self._order()
             self._order = None
-        self.held = Held(dict(self._process.holds), epoch=self._process.epoch)
+        self.held = Held(
+            dict(self._process.holds),
+            capacity_bytes=self._process.capacity_bytes,
+            epoch=self._process.epoch,
+        )
 
     def finish(self) -> None:
         """The order does not end with the controller that gave it."""

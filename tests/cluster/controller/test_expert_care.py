@@ -216,6 +216,25 @@ def test_experts_stay_while_one_attention_worker_uses_an_old_placement() -> None
     assert "expert-0" not in mesh.processes
 
 
+def test_a_small_worker_is_given_what_it_has_room_for() -> None:
+    mesh = PaperMesh(3, 1, num_attention=1)
+    mesh.processes["expert-2"].capacity_bytes = 250
+    settle(mesh)
+    check_as_wanted(mesh)
+    assert mesh.care.published is not None
+    assert [num_held(mesh.care.published, f"expert-{number}") for number in range(3)] == [4, 4, 2]
+
+
+def test_what_fits_nowhere_is_said() -> None:
+    mesh = PaperMesh(2, 1, num_attention=1)
+    for process in mesh.processes.values():
+        process.capacity_bytes = 450
+    settle(mesh)
+    assert mesh.care.published is None
+    assert mesh.care.trouble is not None
+    assert "8" in mesh.care.trouble
+
+
 def test_there_is_nothing_to_rebalance_before_there_is_a_placement() -> None:
     with pytest.raises(InvalidRequestError, match="no placement yet"):
         PaperMesh(2, 1, 1).care.rebalance(4)
