@@ -26,7 +26,7 @@ class RayCluster:
 
 
 def open_ray(config: ClusterConfig) -> RayCluster:
-    """Raises ConfigError where there is no Ray to join."""
+    """Raises ConfigError where Ray cannot begin, or is not there to be joined."""
     is_ours = config.ray == "start"
     try:
         if is_ours:
@@ -39,7 +39,7 @@ def open_ray(config: ClusterConfig) -> RayCluster:
             )
         else:
             ray.init(address=config.ray, namespace=config.name, logging_level=logging.WARNING)
-    except (ConnectionError, ValueError, RuntimeError) as error:
+    except Exception as error:  # Ray raises that very class too
         raise ConfigError(_refusal(config.ray, error)) from error
     nodes = alive_nodes()
     return RayCluster(
@@ -48,6 +48,8 @@ def open_ray(config: ClusterConfig) -> RayCluster:
 
 
 def _refusal(address: str, error: Exception) -> str:
+    if address == "start":
+        return f"Ray could not begin on this machine: {error}"
     where = "on this machine" if address == "auto" else f"at {address}"
     return (
         f"cluster.ray is {address!r}, and no Ray can be joined {where} ({error}); begin one with "

@@ -1,7 +1,10 @@
 """A mesh on a real Ray of two nodes: who is killed begins anew, what was said is remembered, tokens stay."""
 
+import json
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,7 +14,7 @@ import ray
 from ray.cluster_utils import Cluster
 
 from cluster.cluster_client import ClusterClient
-from cluster.config.config_file import parse_config
+from cluster.config.config_file import load_config
 from cluster.environment import let_ray_keep_to_itself
 from cluster.first_wishes import first_wishes, mesh_shape
 from cluster.ray.find_controller import find_controller
@@ -30,6 +33,7 @@ pytestmark = pytest.mark.xdist_group("processes")  # one after the other: each w
 NAME = "tried"
 STORE_BYTES = 80 << 20
 WITHIN_S = 60.0
+SOURCE_TREE = Path(__file__).parents[3]
 
 
 class MeshOnRay:
@@ -88,7 +92,7 @@ def ray_address() -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def mesh(ray_address: str, spoken_folder: Path) -> Iterator[MeshOnRay]:
+def config_file(ray_address: str, spoken_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     values = dict(mesh_config(spoken_folder))
     values["cluster"] = {
         "name": NAME,
@@ -96,7 +100,14 @@ def mesh(ray_address: str, spoken_folder: Path) -> Iterator[MeshOnRay]:
         "controller": {"port": 0},
         "experts": {"workers": 3, "replicas": 2, "device": "cpu", "threads": 1},
     }
-    config = parse_config(values, "test")
+    file = tmp_path_factory.mktemp("mesh") / "mesh.yaml"
+    file.write_text(json.dumps(values))
+    return file
+
+
+@pytest.fixture(scope="module")
+def mesh(config_file: Path, spoken_folder: Path) -> Iterator[MeshOnRay]:
+    config = load_config(config_file)
     joined = open_ray(config.cluster)
     shape = mesh_shape(config, spoken_folder)
     begin_mesh(config, joined, shape, first_wishes(config, shape.num_layers))
@@ -159,14 +170,13 @@ def test_it_grows_and_shrinks_while_it_serves(mesh: MeshOnRay, spoken_model: Loc
     client.set_replication(1)
     client.drain(worker="expert-0")
     mesh.wait_until(lambda _: "expert-0" not in mesh.pids() and is_serving(mesh.topology), "drained")
-    client.scale(experts=4, attention=2)
-    grown = mesh.wait_until(lambda topology: is_serving(topology) and len(topology.workers) == 5, "grown")
+    client.scale(experts=4)
+    grown = mesh.wait_until(lambda topology: is_serving(topology) and len(topology.workers) == 4, "grown")
     assert {worker.name for worker in grown.workers if worker.kind is WorkerKind.EXPERT} == {
         "expert-1",
         "expert-2",
         "expert-3",
     }
-    client.scale(attention=1)
     client.undrain(worker="expert-0")
     client.scale(experts=2)
     mesh.wait_until(
@@ -180,3 +190,36 @@ def test_it_grows_and_shrinks_while_it_serves(mesh: MeshOnRay, spoken_model: Loc
 def test_epochs_only_rise(mesh: MeshOnRay) -> None:
     assert mesh.epochs == sorted(mesh.epochs)
     assert len(set(mesh.epochs)) > 3
+
+
+def begin_command(*words: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "cluster", *words],
+        cwd=SOURCE_TREE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def test_serve_finds_the_mesh_and_leaves_it_running(mesh: MeshOnRay, config_file: Path) -> None:
+    pids = mesh.pids()
+    said = []
+    with begin_command("serve", "--mode", "cluster", "--config", str(config_file)) as serving:
+        assert serving.stdout is not None
+        for line in serving.stdout:
+            said.append(line.strip())
+            if "the mesh serves at" in line:
+                serving.send_signal(signal.SIGTERM)
+    assert serving.returncode == 0
+    assert "expertmesh: the mesh tried is there already, and goes on as it was configured" in said
+    assert said[-1] == "expertmesh: the mesh tried runs on; `expertmesh stop` ends it"
+    assert mesh.pids() == pids
+
+
+def test_stop_ends_it(mesh: MeshOnRay, config_file: Path) -> None:
+    num_workers = len(mesh.pids())
+    with begin_command("stop", "--config", str(config_file)) as stopping:
+        said, _ = stopping.communicate(timeout=WITHIN_S)
+    assert said.splitlines()[-1] == f"the mesh tried has ended: {num_workers} workers"
+    assert ray.util.list_named_actors() == []
