@@ -107,4 +107,4 @@ def simulated(mesh: SimulatedMesh, quick: bool) -> list[Row]:
 
 
 if __name__ == "__main__":
-    sys.exit(run("mesh", ["torch", "grpcio", "ray"], measure))
+    sys.exit(run("mesh", ["torch", "grpcio"], measure))

@@ -9,7 +9,7 @@ import pytest
 
 from cluster.cli import main
 from cluster.controller.cluster_service import ClusterServer
-from cluster.controller.controller import Controller
+from cluster.controller.controller import Controller, ControllerTiming
 from cluster.controller.expert_care import MeshShape
 from cluster.controller.wishes import Wishes
 from tests.cluster.controller.paper_fleet import PaperFleet
@@ -58,7 +58,8 @@ class Operated:
 def operated(capsys: Capture) -> Iterator[Operated]:
     """It ticks when the test says so."""
     fleet = PaperFleet()
-    controller = Controller(fleet, MeshShape(2, 5, 10), Wishes(1, 3, 2))
+    timing = ControllerTiming(silent_s=0.0)  # it waits for nobody who has not been heard of
+    controller = Controller(fleet, MeshShape(2, 5, 10), Wishes(1, 3, 2), timing=timing, clock=lambda: 0.0)
     server = ClusterServer(controller, "127.0.0.1", 0)
     server.start()
     controller.tick()
@@ -133,6 +134,9 @@ def test_a_drained_worker_goes_and_may_return(operated: Operated) -> None:
 def test_a_node_is_drained_with_all_that_is_on_it(operated: Operated) -> None:
     operated.controller.announce(ATTENTION)
     operated.tick()
+    refused = operated.command("drain", "--node", "first")
+    assert "without attention-0 no attention worker would be left" in refused.err
+    operated.command("scale", "--attention", "2")
     assert operated.command("drain", "--node", "first").out == "attention-0: asked to finish and leave\n"
 
 

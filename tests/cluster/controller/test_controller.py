@@ -1,6 +1,5 @@
 """The controller's own part: who is spawned, who may go, who is heard of. Experts: `test_expert_care`."""
 
-from collections.abc import Collection
 from dataclasses import replace
 
 import pytest
@@ -10,33 +9,11 @@ from cluster.controller.expert_care import MeshShape
 from cluster.controller.fleet import WorkerSpec
 from cluster.controller.wishes import Wishes
 from protos.errors import InvalidRequestError
+from tests.cluster.controller.paper_fleet import PaperFleet
 from workers.membership.members import Announcement, WorkerKind
 
 SHAPE = MeshShape(num_layers=2, num_experts=3, slots_of_worker=6)
 SILENT_S = ControllerTiming().silent_s
-
-
-class PaperFleet:
-    """A `Fleet` of names."""
-
-    def __init__(self) -> None:
-        self.there: set[str] = set()
-        self.remembered: str | None = None
-
-    def names(self) -> Collection[str]:
-        return set(self.there)
-
-    def spawn(self, specs: Collection[WorkerSpec]) -> None:
-        self.there |= {spec.name for spec in specs}
-
-    def stop(self, name: str) -> None:
-        self.there.discard(name)
-
-    def recall(self) -> str | None:
-        return self.remembered
-
-    def remember(self, text: str) -> None:
-        self.remembered = text
 
 
 class Clock:
@@ -68,7 +45,7 @@ def stage_said(name: str, node: str = "one") -> Announcement:
 
 def test_whoever_is_wished_is_spawned(fleet: PaperFleet, clock: Clock) -> None:
     controller_of(fleet, clock).tick()
-    assert fleet.there == {"attention-0", "attention-1", "expert-0", "expert-1", "expert-2"}
+    assert fleet.specs.keys() == {"attention-0", "attention-1", "expert-0", "expert-1", "expert-2"}
 
 
 def test_a_new_controller_gives_those_who_leave_time_to_say_that_they_are_there(
@@ -79,10 +56,10 @@ def test_a_new_controller_gives_those_who_leave_time_to_say_that_they_are_there(
     fleet.remember(wishes.to_text())
     begun_anew = controller_of(fleet, clock)
     begun_anew.tick()
-    assert fleet.there >= {"attention-1", "expert-1"}
+    assert fleet.specs.keys() >= {"attention-1", "expert-1"}
     clock.now += SILENT_S
     begun_anew.tick()
-    assert not fleet.there & {"attention-1", "expert-1"}
+    assert not fleet.specs.keys() & {"attention-1", "expert-1"}
 
 
 def test_the_last_words_of_one_that_has_gone_are_forgotten(fleet: PaperFleet, clock: Clock) -> None:
@@ -97,7 +74,7 @@ def test_the_last_words_of_one_that_has_gone_are_forgotten(fleet: PaperFleet, cl
 def test_of_two_with_one_name_the_later_one_counts(fleet: PaperFleet, clock: Clock) -> None:
     controller = controller_of(fleet, clock)
     controller.tick()
-    fleet.there.add("attention-0-stage-1")
+    fleet.spawn([WorkerSpec("attention-0-stage-1", WorkerKind.STAGE, (1,))])
     for incarnation, address in (("0002", "127.0.0.1:2"), ("0001", "127.0.0.1:1")):
         controller.announce(
             replace(stage_said("attention-0-stage-1"), incarnation=incarnation, address=address)
