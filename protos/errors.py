@@ -5,7 +5,14 @@ It is not a wire format and imports nothing: the codes are the numbers that gRPC
     ExpertMeshError
     ├── InvalidRequestError        INVALID_ARGUMENT    400  the caller changes the request
     │   ├── NoTokenLeftError           a grammar's mask allows no token
-    │   └── InvalidGrammarError        a grammar or schema that cannot be enforced; the message says where
+    │   ├── InvalidGrammarError        a grammar or schema that cannot be enforced; the message says where
+    │   └── TooLargeError              INVALID_ARGUMENT    413  the caller sends less
+    ├── NotFoundError              NOT_FOUND           404  the caller names something that is there
+    │   └── CallNotKeptError           a call, or its beginning, that is not kept
+    ├── ConflictError              ALREADY_EXISTS      409  the caller takes another id or key
+    ├── SlowReaderError            RESOURCE_EXHAUSTED  429  the caller reads faster
+    ├── NotReadyError              UNAVAILABLE         503  retry on another gateway, or later
+    ├── InternalError              INTERNAL            500  the operator looks into the log
     ├── BrokenLogitsError          INTERNAL            500  the operator looks for a damaged checkpoint
     ├── ConfigError                FAILED_PRECONDITION 500  the operator changes a file or a flag
     │   ├── EnvironmentConflictError   a package is installed that cannot live beside us
@@ -46,7 +53,7 @@ It is not a wire format and imports nothing: the codes are the numbers that gRPC
 """
 
 from enum import IntEnum, StrEnum
-from typing import ClassVar
+from typing import ClassVar, Self
 
 
 class GrpcCode(IntEnum):
@@ -55,6 +62,8 @@ class GrpcCode(IntEnum):
     CANCELLED = 1
     INVALID_ARGUMENT = 3
     DEADLINE_EXCEEDED = 4
+    NOT_FOUND = 5
+    ALREADY_EXISTS = 6
     RESOURCE_EXHAUSTED = 8
     FAILED_PRECONDITION = 9
     INTERNAL = 13
@@ -78,6 +87,13 @@ class ExpertMeshError(Exception):
     recovered_by: ClassVar[RecoveredBy] = RecoveredBy.OPERATOR
     retry_after_s: float | None = None
     """A hint, of an error that is retryable."""
+    field: str | None = None
+    """Of the request, where one of its fields is to blame."""
+
+    def about(self, field: str) -> Self:
+        """The same, with the field that is to blame."""
+        self.field = field
+        return self
 
 
 class InvalidRequestError(ExpertMeshError):
@@ -108,6 +124,53 @@ class NoTokenLeftError(InvalidRequestError):
 
 class InvalidGrammarError(InvalidRequestError):
     """A grammar, regular expression or JSON schema is malformed, too large, or beyond what we can enforce."""
+
+
+class TooLargeError(InvalidRequestError):
+    """A body, a message or a list is longer than is taken."""
+
+    http_status = 413
+
+
+class NotFoundError(ExpertMeshError):
+    """What the caller names is not here: a model, a response, a policy."""
+
+    grpc_code = GrpcCode.NOT_FOUND
+    http_status = 404
+    recovered_by = RecoveredBy.CALLER
+
+
+class CallNotKeptError(NotFoundError):
+    """The call is not known here, or its events are not kept as far back as is asked for."""
+
+
+class ConflictError(ExpertMeshError):
+    """The id or the key is in use for something else."""
+
+    grpc_code = GrpcCode.ALREADY_EXISTS
+    http_status = 409
+    recovered_by = RecoveredBy.CALLER
+
+
+class SlowReaderError(ExpertMeshError):
+    """More waits for this reader than is kept for any."""
+
+    grpc_code = GrpcCode.RESOURCE_EXHAUSTED
+    http_status = 429
+    recovered_by = RecoveredBy.CALLER
+
+
+class NotReadyError(ExpertMeshError):
+    """This gateway does not take requests: it begins, it drains, or it reaches no engine."""
+
+    grpc_code = GrpcCode.UNAVAILABLE
+    http_status = 503
+    retryable = True
+    recovered_by = RecoveredBy.SYSTEM
+
+
+class InternalError(ExpertMeshError):
+    """A fault of ours. The caller gets these words, the log the rest."""
 
 
 class BrokenLogitsError(ExpertMeshError):
