@@ -44,7 +44,7 @@ class ToolCallBegan(NamedTuple):
     """The model calls a tool; its arguments follow."""
 
     choice: int
-    index: int  # of the choice's tool calls, from 0
+    call_index: int  # of the choice's tool calls, from 0
     call_id: str
     name: str
 
@@ -53,7 +53,7 @@ class ToolArgumentsDelta(NamedTuple):
     """A part of the JSON text of a call's arguments."""
 
     choice: int
-    index: int
+    call_index: int
     text: str
     num_tokens: int = 1
 

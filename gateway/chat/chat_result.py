@@ -57,8 +57,8 @@ class ChatResult:
                 self.choices[event.choice].tool_calls.append(ToolCall(event.call_id, event.name, ""))
             case ToolArgumentsDelta():
                 calls = self.choices[event.choice].tool_calls
-                call = calls[event.index]
-                calls[event.index] = ToolCall(call.call_id, call.name, call.arguments + event.text)
+                call = calls[event.call_index]
+                calls[event.call_index] = ToolCall(call.call_id, call.name, call.arguments + event.text)
             case ChoiceEnded():
                 choice = self.choices[event.choice]
                 choice.finish, choice.stopped_by = event.finish, event.stopped_by
