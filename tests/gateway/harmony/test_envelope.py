@@ -1,7 +1,6 @@
 """Whatever is drawn under the envelope's mask needs no mending; and what the renderer writes passes."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import jsonschema
@@ -17,12 +16,11 @@ from gateway.harmony.renderer import HarmonyRenderer
 from gateway.harmony.settings import BuiltInTool, FunctionTool
 from gateway.harmony.tool_choice import ToolChoice
 from gateway.harmony.vocabulary import HarmonyVocabulary
-from protos.errors import InvalidGrammarError
 from tests.gateway.harmony.generated import TEXTS
 from tests.gateway.harmony.reading import Read, assemble, read
 from tests.gateway.harmony.walking import walk
 from workers.grammar.compiler import GrammarCompiler
-from workers.grammar.spec import MAX_GRAMMAR_BYTES, GrammarSpec
+from workers.grammar.spec import GrammarSpec
 
 WEATHER = {
     "type": "object",
@@ -52,7 +50,7 @@ ORDER = {
     "required": ["items", "note"],
     "additionalProperties": False,
 }
-NUM_WALKS = 16
+NUM_WALKS = 40
 NOTHING = {"type": "object", "maxProperties": 0}
 FUNCTIONS = (
     FunctionTool("get_weather", "Weather.", WEATHER, is_strict=True),
@@ -117,20 +115,6 @@ CASES = {
         response={"pattern": r"^[a-c]{2}/\d+$"},
     ),
 }
-
-
-@pytest.fixture(scope="module", params=["small", "o200k"])
-def vocabulary(request: pytest.FixtureRequest) -> HarmonyVocabulary:
-    found = request.getfixturevalue(request.param)
-    assert isinstance(found, HarmonyVocabulary)
-    return found
-
-
-@pytest.fixture(scope="module")
-def compiler(vocabulary: HarmonyVocabulary) -> Iterator[GrammarCompiler]:
-    compiler = GrammarCompiler(vocabulary.tokenizer)
-    yield compiler
-    compiler.close()
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -232,62 +216,3 @@ def test_what_would_need_mending_is_refused(
     before, after = map(vocabulary.tokenizer.encode_with_specials, REFUSED[name])
     state = compiler.compile(CASES["auto"].envelope.spec).begin(before)
     assert not state.accept(after[0])
-
-
-STRICT = FunctionTool("f", parameters={"not": {}}, is_strict=True)
-DANGLING = FunctionTool("g", parameters={"$ref": "#/$defs/x"})
-EXPLAINED = {
-    "strict parameters": (
-        envelope([STRICT]),
-        "the parameters of 'functions.f': Unimplemented keys: [\"not\"]",
-    ),
-    "the second function": (
-        envelope([FunctionTool("f"), DANGLING]),
-        "the parameters of 'functions.g': Pointer '/$defs/x' does not exist",
-    ),
-    "a schema": (
-        envelope(response=GrammarSpec.json_schema('{"$ref": "#/no"}')),
-        "the response format: Pointer '/no' does not exist",
-    ),
-    "a regular expression": (
-        envelope(response=GrammarSpec.regex("(?=a)b")),
-        'the response format: invalid regex "(?=a)b" (in regex): look-around',
-    ),
-}
-
-
-@pytest.mark.parametrize("name", EXPLAINED)
-def test_an_error_names_what_the_client_has_written(compiler: GrammarCompiler, name: str) -> None:
-    made, message = EXPLAINED[name]
-    with pytest.raises(InvalidGrammarError) as caught:
-        compiler.compile(made.spec)
-    assert str(made.explain(caught.value)).startswith(message)
-
-
-def test_what_cannot_be_enforced_is_passed_over_unless_a_function_is_strict(
-    vocabulary: HarmonyVocabulary, compiler: GrammarCompiler
-) -> None:
-    lenient = FunctionTool("f", parameters={"properties": {"a": {"type": "integer"}}, "not": {}})
-    call = "<|channel|>commentary to=functions.f<|message|>"
-    before, number = map(vocabulary.tokenizer.encode_with_specials, (f'{call}{{"a":', "1"))
-    compiled = compiler.compile(envelope([lenient]).spec)
-    assert compiled.begin(before).accept(number[0])
-    assert not compiled.begin(before).accept(vocabulary.tokenizer.encode("t")[0])
-    assert not compiled.begin(vocabulary.tokenizer.encode_with_specials(call)).accept(number[0])
-
-
-def test_errors_of_the_whole_say_so() -> None:
-    large = FunctionTool("f", parameters={"type": "object", "title": "x" * MAX_GRAMMAR_BYTES})
-    with pytest.raises(
-        InvalidGrammarError, match=r"^the tools and the response format together: it has \d+ bytes"
-    ):
-        envelope([large])
-    with pytest.raises(InvalidGrammarError, match="is a Lark grammar, which describes a whole output"):
-        envelope(response=GrammarSpec.lark('start: "a"'))
-    with pytest.raises(InvalidGrammarError, match="json_schema is not a JSON object"):
-        envelope(response=GrammarSpec.json_schema("[1]"))
-
-
-def test_another_error_stays_as_it_is() -> None:
-    error = InvalidGrammarError("the grammar became too complex while it was followed")
-    assert envelope().explain(error) is error
