@@ -115,7 +115,7 @@ async def test_batches_keep_their_distance_and_the_first_does_not_wait() -> None
         assert loop.time() - began < pace_s
         engine.say(delta("b"))
         await until(lambda: call.num_events == 2)
-        saying = asyncio.create_task(anext(batches))  # type: ignore[arg-type]
+        saying = asyncio.create_task(anext(batches))
         await asyncio.sleep(pace_s / 5)
         engine.say(delta("c"))
         assert (await saying).events == (delta("b"), delta("c"))
