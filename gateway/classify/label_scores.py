@@ -1,8 +1,8 @@
 """How likely a model finds each of some continuations of a prompt: exact log-probabilities, token by token.
 
 Each token that any of them has is looked up once, by a request for one token behind the tokens before it: the
-prefix cache makes that cheap. The bias only brings the token up; log-probabilities are the model's own. Those of
-a prompt would take one request a continuation, but of a prompt that is scored nothing is found in the cache.
+prefix cache makes that cheap. The bias only brings the token up; log-probabilities are the model's own. Those
+of a prompt would take one request a continuation, but of a scored prompt nothing is found in the cache.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
