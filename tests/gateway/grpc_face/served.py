@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import grpc.aio
 from google.protobuf.message import Message
-from google.rpc import error_details_pb2
+from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
 from gateway.calls.call_book import CallBook
@@ -91,6 +91,16 @@ class Streamed:
         return [event for event in self.events if event.WhichOneof("event") == kind]
 
 
+def unpacked(status: status_pb2.Status) -> dict[str, Message]:
+    """The details by the names of their messages."""
+    details: dict[str, Message] = {}
+    for packed in status.details:
+        name = packed.TypeName().rpartition(".")[2]
+        details[name] = getattr(error_details_pb2, name)()
+        packed.Unpack(details[name])
+    return details
+
+
 @dataclass(frozen=True)
 class Refusal:
     """The status of a call, and its details by the names of their messages."""
@@ -102,12 +112,7 @@ class Refusal:
     @classmethod
     def of(cls, error: grpc.aio.AioRpcError) -> "Refusal":
         status = rpc_status.from_call(error)
-        details: dict[str, Message] = {}
-        for packed in () if status is None else status.details:
-            name = packed.TypeName().rpartition(".")[2]
-            details[name] = getattr(error_details_pb2, name)()
-            packed.Unpack(details[name])
-        return cls(error.code(), error.details() or "", details)
+        return cls(error.code(), error.details() or "", {} if status is None else unpacked(status))
 
     @property
     def reason(self) -> object:
