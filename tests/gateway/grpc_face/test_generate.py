@@ -71,7 +71,9 @@ async def test_every_option_reaches_the_engine(tokenizer: Tokenizer) -> None:
         model="paper",
         token_ids=pb.TokenIds(ids=[5, 6, 7]),
         options=pb.GenerationOptions(
-            sampling=pb.SamplingParameters(temperature=0.0, top_k=3, top_p=0.5, seed=-4, logit_bias={9: -2.5}),
+            sampling=pb.SamplingParameters(
+                temperature=0.0, top_k=3, top_p=0.5, seed=-4, logit_bias={9: -2.5}
+            ),
             max_tokens=6,
             min_tokens=2,
             num_choices=2,
@@ -88,7 +90,7 @@ async def test_every_option_reaches_the_engine(tokenizer: Tokenizer) -> None:
     assert (got.sampling.temperature, got.sampling.top_k, got.sampling.top_p) == (0.0, 3, 0.5)
     assert (got.sampling.seed, got.sampling.logit_bias) == (-4, {9: -2.5})
     assert (got.max_tokens, got.min_tokens, got.num_choices, got.reasoning_budget) == (6, 2, 2, 11)
-    assert (got.stop.strings, got.stop.token_ids, got.stop.model_stops) == (("x",), {8}, False)
+    assert (got.stop.strings, got.stop.token_ids, got.stop.model_stops) == (("x",), frozenset({8}), False)
     assert got.priority is Priority.BATCH
     assert got.grammar is not None
     assert got.grammar.choices == ("a", "b")

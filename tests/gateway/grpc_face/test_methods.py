@@ -22,9 +22,14 @@ METHODS = [method.name for method in SERVICE.methods]
 NOT_A_MESSAGE = b"\x0f\xff\xff"
 
 
+def raw_method(served: Served, method: str) -> "grpc.aio.StreamStreamMultiCallable[bytes, bytes]":
+    """By which bytes go out and come in as they are."""
+    return served.channel.stream_stream(f"/{SERVICE.full_name}/{method}")
+
+
 async def raw_call(served: Served, method: str, *messages: bytes, closes: bool = True) -> Refusal:
     """How the call is refused."""
-    call = served.channel.stream_stream(f"/{SERVICE.full_name}/{method}")(timeout=30)
+    call = raw_method(served, method)(timeout=30)
     for message in messages:
         await call.write(message)
     if closes:
@@ -60,9 +65,11 @@ async def test_a_client_that_never_sends_its_request(tokenizer: Tokenizer) -> No
 
 async def test_a_client_that_never_half_closes_is_answered(tokenizer: Tokenizer) -> None:
     async with serving(ScriptedLink(tokenizer), tokenizer) as served:
-        call = served.channel.stream_stream(f"/{SERVICE.full_name}/Tokenize")(timeout=30)
+        call = raw_method(served, "Tokenize")(timeout=30)
         await call.write(pb.TokenizeRequest(text="ab").SerializeToString())
-        answer = pb.TokenizeResponse.FromString(await call.read())
+        said = await call.read()
+        assert isinstance(said, bytes)
+        answer = pb.TokenizeResponse.FromString(said)
     assert list(answer.token_ids) == tokenizer.encode("ab")
 
 
