@@ -69,7 +69,12 @@ class CallBook:
     def open(
         self, request: CallRequest, num_prompt_tokens: int, submit: Submit, translate: Translate[E]
     ) -> Call[E]:
-        """Begins it. Raises NotReadyError, CapacityError or ConflictError, and then nothing has begun."""
+        """Begins it. Raises NotReadyError, CapacityError or ConflictError, and then nothing has begun.
+
+        A call with its key that was opened while the prompt was made is that call.
+        """
+        if (known := self.known(request)) is not None:
+            return known
         self._check_room(request)
         is_kept = request.is_resumable or request.idempotency_key is not None
         terms = CallTerms(
@@ -79,7 +84,13 @@ class CallBook:
             self._settings.max_unread,
             request.idempotency_key,
         )
-        call = Call(terms, submit(), translate, lambda: self._note_end(request.call_id))
+        call = Call(
+            terms,
+            submit(),
+            translate,
+            on_end=lambda: self._note_end(request.call_id),
+            pace_s=lambda: self.num_live / self._settings.writes_per_s,
+        )
         self._calls[call.call_id] = call
         if request.idempotency_key is not None:
             self._key_to_call[request.idempotency_key] = _Keyed(call, request.digest)
