@@ -5,6 +5,7 @@ how a header is read (`header`).
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -37,10 +38,15 @@ class DeclaredTools:
 
     def __init__(self, recipients: Iterable[str] | None) -> None:
         self._recipients = None if recipients is None else frozenset(recipients)
-        self._spellings = {self._spelling(name): name for name in self._recipients or ()}
+        counts = Counter(map(self._spelling, self._recipients or ()))
+        self._spellings = {
+            self._spelling(name): name for name in self._recipients or () if counts[self._spelling(name)] == 1
+        }
 
     def find(self, recipient: str) -> str | None:
-        """The tool that is meant: as it is declared, also where the model's spelling differs."""
+        """The tool that is meant: as it is declared, also where the model's spelling differs. None where
+        several might be.
+        """
         if self._recipients is None or recipient in self._recipients:
             return recipient
         return self._spellings.get(self._spelling(recipient))

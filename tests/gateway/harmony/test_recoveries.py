@@ -246,3 +246,13 @@ def test_a_mark_that_is_spelt_in_a_header_is_no_mark(o200k: HarmonyVocabulary) -
     (call,) = assemble(read(parser, token_ids))
     assert (call.kind, call.began.recipient, call.text) == (MessageKind.CALL, "functions.get_weather", "{}")
     assert dict(parser.recoveries) == {Recovery.MENDED_RECIPIENT: 1}
+
+
+def test_a_spelling_that_may_mean_two_tools_means_none(small: HarmonyVocabulary) -> None:
+    written = small.tokenizer.encode_with_specials("<|channel|>commentary to=RUN<|message|>{}<|call|>")
+    for recipients, kind in (
+        (["functions.run"], MessageKind.CALL),
+        (["functions.run", "functions.Run"], MessageKind.PREAMBLE),
+    ):
+        (message,) = assemble(read(HarmonyParser.of_answer(small, recipients), written))
+        assert message.kind is kind
