@@ -21,6 +21,8 @@ from tests.gateway.harmony.oracle import Oracle
 from tests.gateway.harmony.reading import assemble, read
 from workers.engine.output_text import OutputText, Released
 
+pytestmark = pytest.mark.xdist_group("o200k")  # one process holds the vocabulary
+
 MANY = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 SIZES = st.lists(st.integers(1, 7), min_size=1, max_size=4)
 TOOLS = ("functions.get_weather", "functions.Look-up.v2", "browser.search", "python")

@@ -7,6 +7,8 @@ from gateway.harmony.parser import HarmonyParser
 from gateway.harmony.vocabulary import HarmonyVocabulary
 from tests.gateway.harmony.reading import Read, assemble, read
 
+pytestmark = pytest.mark.xdist_group("o200k")  # one process holds the vocabulary
+
 TOOLS = ("functions.get_weather", "functions.Look-up.v2", "browser.search", "python")
 THOUGHT = "<|channel|>analysis<|message|>Hm.<|end|>"
 FINAL = "<|channel|>final<|message|>Yes.<|return|>"

@@ -21,6 +21,8 @@ from protos.errors import InvalidRequestError
 from tests.gateway.harmony.generated import CONVERSATIONS, SCHEMAS, SPECIAL_LOOKING, TEXTS
 from tests.gateway.harmony.oracle import Oracle
 
+pytestmark = pytest.mark.xdist_group("o200k")  # one process holds the vocabulary
+
 MANY = settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
