@@ -70,7 +70,7 @@ def opening_of(header: Header, tools: DeclaredTools) -> Opening:
         kind, called = MessageKind.FOREIGN, recipient
     else:
         channel, found = _channel(header)
-        called, more = _called(recipient, channel, tools)
+        called, more = _called(header, recipient, channel, tools)
         kind = MessageKind.CALL if called else _CHANNEL_TO_KIND[channel]
         recovered += [*found, *more]
     began = MessageBegan(kind, header.role, header.name, header.channel, called, content_type)
@@ -78,9 +78,10 @@ def opening_of(header: Header, tools: DeclaredTools) -> Opening:
 
 
 def _what_is_broken(header: Header) -> Recovered:
-    said = (header.channel, header.recipient, header.content_type, header.text)
-    recovery = Recovery.MALFORMED_HEADER if any(said[:-1]) else Recovery.MISSING_HEADER
-    return Recovered(recovery, _cut(" ".join(each for each in said if each)))
+    said = (header.channel, header.recipient, header.content_type)
+    recovery = Recovery.MALFORMED_HEADER if any(said) else Recovery.MISSING_HEADER
+    shown = (*said, header.rest.decode("utf-8", errors="replace"))
+    return Recovered(recovery, _cut(" ".join(filter(None, shown))))
 
 
 def _recipient(header: Header, tools: DeclaredTools) -> tuple[str | None, str | None]:
@@ -104,7 +105,7 @@ def _channel(header: Header) -> tuple[Channel, list[Recovered]]:
 
 
 def _called(
-    recipient: str | None, channel: Channel, tools: DeclaredTools
+    header: Header, recipient: str | None, channel: Channel, tools: DeclaredTools
 ) -> tuple[str | None, list[Recovered]]:
     if recipient is None or (recipient in _NO_TOOL and not tools.is_exactly(recipient)):
         return None, []
@@ -114,10 +115,14 @@ def _called(
     recovered = []
     if called != recipient:
         recovered.append(Recovered(Recovery.MENDED_RECIPIENT, _cut(recipient)))
-    is_function = called.startswith(f"{FUNCTIONS}.")
-    if channel is Channel.FINAL or (is_function and channel is not Channel.COMMENTARY):
+    if header.channel is not None and not _is_in_place(called, channel):
         recovered.append(Recovered(Recovery.MISPLACED_CALL, f"{_cut(called)} on {channel}"))
     return called, recovered
+
+
+def _is_in_place(called: str, channel: Channel) -> bool:
+    is_function = called.startswith(f"{FUNCTIONS}.")
+    return channel is Channel.COMMENTARY or (channel is Channel.ANALYSIS and not is_function)
 
 
 def _cut(text: str) -> str:

@@ -39,6 +39,11 @@ CASES = {
     "no channel": ("<|message|>Yes.<|return|>", ANSWER, "missing_channel"),
     "a channel without a name": ("<|channel|><|message|>Yes.<|return|>", ANSWER, "missing_channel"),
     "an unknown channel": ("<|channel|>answer<|message|>Yes.<|return|>", ANSWER, "unknown_channel"),
+    "a recipient for a channel": (
+        '<|channel|>to=functions.get_weather<|message|>{"a": 1}<|call|>',
+        CALL,
+        "missing_channel",
+    ),
     "a channel in capitals": ("<|channel|>Analysis<|message|>Hm.<|end|>", HM, "unknown_channel"),
     "a channel with an end too much": (
         "<|channel|>analysisassistant<|message|>Hm.<|end|>",
