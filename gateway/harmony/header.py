@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from gateway.harmony.conversation import Role
+from gateway.harmony.settings import Channel
 
 _MAX_BYTES = 256
 _MAX_WORDS = 2
@@ -23,16 +24,17 @@ _TO = "to="
 _CONSTRAIN = "<|constrain|>"
 _NAME = r"(?:(?!to=)[\w-]{1,32}(?![\w-]))?"
 _WORD = r"[\w.:=/+<>|-]+"
-_ADDRESS = r"(?:\s*to=(?P<address>[\w.:/<>|-]*))?"
-_KIND = r"(?:\s+(?:json|code)\b)?"
+_ADDRESS = r"(?:\s*to=(?P<address>[\w.:/<>|-]*)(?:\s+(?:json|code)\b)?)?"
 
 _CHANNEL_MAY_GO_ON = re.compile(rf"\s*(?:to=(?:{_WORD})?|[\w-]{{0,32}})(?:\s+{_WORD}){{0,{_MAX_WORDS}}}\s*")
 _TYPE_MAY_GO_ON = re.compile(r"\s*[\w.+/-]{0,32}\s*")
-_BROKEN_ROLE = re.compile(rf"\s*(?P<role>assistant|user|system|developer|tool)?(?::\S*)?{_ADDRESS}")
-_BROKEN_CHANNEL = re.compile(rf"\s*(?P<channel>{_NAME}){_ADDRESS}{_KIND}\s*")
+_BROKEN_ROLE = re.compile(rf"\s*(?:(?P<role>{'|'.join(Role)})\b(?::\S*)?)?{_ADDRESS}\s*")
+_BROKEN_BEHIND_ROLE = re.compile(rf"\s*{_ADDRESS}\s*")
+_BROKEN_CHANNEL = re.compile(rf"\s*(?P<channel>{_NAME}){_ADDRESS}\s*")
 _BROKEN_TYPE = re.compile(r"\s*(?P<kind>[\w.+/-]{0,32})")
 _ENDED_CHANNEL = re.compile(r"\s*(?P<channel>(?!to=)[^\s<]+)?")
 
+_CHANNELS = frozenset(channel.value for channel in Channel)
 _NAME_TO_ROLE = {role.value: role for role in Role}
 
 
@@ -110,6 +112,8 @@ class HeaderDraft:
         addresses = [word.removeprefix(_TO) for word in words if word.startswith(_TO)]
         others = [word for word in words if not word.startswith(_TO)]
         is_whole = len(words) <= _MAX_WORDS and len(addresses) <= 1 and not self._opens_twice
+        if role is Role.TOOL and name in _CHANNELS:  # the role is missing
+            role, name, channel, is_whole = Role.ASSISTANT, None, channel or name, False
         header = Header(role, name, channel, None, others[-1] if others else None, is_whole=is_whole)
         if recipient := next(iter(addresses or others[-2:-1]), None):
             return replace(header, recipient=recipient)
@@ -167,9 +171,9 @@ class HeaderDraft:
     def _broken_in_role(self) -> Header:
         """Text where a header should be is the assistant's, unless another role is named before it."""
         text = self._parts[0][1].decode("utf-8", errors=_KEEPING)
-        found = _find(_BROKEN_ROLE, text)
-        role = Role(found["role"]) if found["role"] and self._role is None else Role.ASSISTANT
-        rest = text[found.end() :].lstrip().encode("utf-8", errors=_KEEPING)
+        found = _find(_BROKEN_BEHIND_ROLE if self._role else _BROKEN_ROLE, text)
+        role = Role(found.groupdict().get("role") or Role.ASSISTANT)
+        rest = text[found.end() :].encode("utf-8", errors=_KEEPING)
         return Header(role, None, None, found["address"] or None, None, rest=rest, is_whole=False)
 
 

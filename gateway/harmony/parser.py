@@ -214,7 +214,7 @@ class HarmonyParser:
         self._kind = None
 
     def _recover(self, recovery: Recovery, detail: str, events: list[ParserEvent]) -> None:
-        """A run of surplus tokens is told once, and each of them counted."""
+        """Surplus tokens are told once, and each of them counted."""
         is_told = recovery is Recovery.SURPLUS_TOKEN and self.recoveries[recovery] > 0
         self.recoveries[recovery] += 1
         if not is_told:

@@ -39,6 +39,26 @@ CASES = {
     "no channel": ("<|message|>Yes.<|return|>", ANSWER, "missing_channel"),
     "a channel without a name": ("<|channel|><|message|>Yes.<|return|>", ANSWER, "missing_channel"),
     "an unknown channel": ("<|channel|>answer<|message|>Yes.<|return|>", ANSWER, "unknown_channel"),
+    "a channel for a role": (
+        f"{THOUGHT}<|start|>final<|message|>Yes.<|return|>",
+        f"{HM} | {ANSWER}",
+        "malformed_header",
+    ),
+    "text that begins with another's role": (
+        "user and assistant<|return|>",
+        "final/return: user and assistant",
+        "missing_header",
+    ),
+    "a word that begins with a role": (
+        f"{THOUGHT}<|start|>assistants, all<|return|>",
+        f"{HM} | final/return: assistants, all",
+        "missing_header",
+    ),
+    "a text that begins with a content type": (
+        "<|channel|>final code is a text<|return|>",
+        "final/return: code is a text",
+        "malformed_header",
+    ),
     "a recipient for a channel": (
         '<|channel|>to=functions.get_weather<|message|>{"a": 1}<|call|>',
         CALL,
