@@ -121,8 +121,8 @@ class Call(Generic[E]):
         loop = asyncio.get_running_loop()
         if self._num_readers and not self.is_kept:
             raise CallNotKeptError(
-                f"the events of {self.call_id} go to another reader and are not kept; ask for a call that can "
-                f"be resumed"
+                f"the events of {self.call_id} go to another reader and are not kept; ask for a call that "
+                f"can be resumed"
             )
         self._arrive()
         try:

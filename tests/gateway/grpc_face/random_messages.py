@@ -5,7 +5,7 @@ import random
 from collections.abc import Callable
 from typing import Any
 
-from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
@@ -32,12 +32,14 @@ _NUMBERS: dict[int, tuple[float | int, ...]] = {
     FieldDescriptor.CPPTYPE_DOUBLE: (0.0, 0.5, 1.0, -1.0, 1e308, float("nan"), float("inf"), -0.0),
 }
 _MAX_DEPTH = 6
+AnyField = Any
+"""A FieldDescriptor, of which the stubs know two."""
 
 
-def random_message(draw: random.Random, descriptor: Descriptor, depth: int = 0) -> Message:
+def random_message(draw: random.Random, kind: type[Message], depth: int = 0) -> Message:
     """Of this kind; most fields are left out, so that some requests are good ones."""
-    message = GetMessageClass(descriptor)()
-    for field in descriptor.fields:
+    message = kind()
+    for field in message.DESCRIPTOR.fields:
         if draw.random() < (0.5 if depth < 2 else 0.7) or depth > _MAX_DEPTH:
             continue
         _fill(draw, message, field, depth)
@@ -72,16 +74,15 @@ def nearly_good(draw: random.Random, good: Message) -> Message:
             break
         place = draw.choice(below)
     if place.DESCRIPTOR.fields and draw.random() < 0.8:
-        _fill(draw, place, draw.choice(place.DESCRIPTOR.fields), 2)
+        _fill(draw, place, draw.choice(list(place.DESCRIPTOR.fields)), 2)
     return spoiled
 
 
 def random_bytes(draw: random.Random, good: Message) -> bytes:
     """What a client of this method may send, by intent or not."""
-    descriptor = good.DESCRIPTOR
     makers: tuple[Callable[[], bytes], ...] = (
         lambda: draw.randbytes(draw.choice((0, 1, 7, 64, 3000))),
-        lambda: random_message(draw, descriptor).SerializeToString(),
+        lambda: random_message(draw, type(good)).SerializeToString(),
         lambda: nearly_good(draw, good).SerializeToString(),
         lambda: nearly_good(draw, good).SerializeToString(),
         lambda: damaged(draw, good.SerializeToString()),
@@ -89,7 +90,7 @@ def random_bytes(draw: random.Random, good: Message) -> bytes:
     return draw.choice(makers)()
 
 
-def _fill(draw: random.Random, message: Message, field: FieldDescriptor, depth: int) -> None:
+def _fill(draw: random.Random, message: Message, field: AnyField, depth: int) -> None:
     if field.message_type is not None and field.message_type.GetOptions().map_entry:
         getattr(message, field.name)[draw.choice((0, 1, 292, 293, 2**32 - 1))] = _value(
             draw, field.message_type.fields_by_name["value"]
@@ -100,14 +101,16 @@ def _fill(draw: random.Random, message: Message, field: FieldDescriptor, depth: 
             if field.message_type is None:
                 values.append(_value(draw, field))
             else:
-                values.add().CopyFrom(random_message(draw, field.message_type, depth + 1))
+                values.add().CopyFrom(random_message(draw, GetMessageClass(field.message_type), depth + 1))
     elif field.message_type is not None:
-        getattr(message, field.name).CopyFrom(random_message(draw, field.message_type, depth + 1))
+        getattr(message, field.name).CopyFrom(
+            random_message(draw, GetMessageClass(field.message_type), depth + 1)
+        )
     else:
         setattr(message, field.name, _value(draw, field))
 
 
-def _value(draw: random.Random, field: FieldDescriptor) -> Any:
+def _value(draw: random.Random, field: AnyField) -> Any:
     match field.cpp_type:
         case FieldDescriptor.CPPTYPE_STRING:
             return draw.choice((*_TEXTS, json.dumps({"type": draw.choice(("object", "nonsense"))})))
