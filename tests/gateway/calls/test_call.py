@@ -271,7 +271,7 @@ async def test_what_is_not_kept_has_one_reader() -> None:
     await asyncio.sleep(0)
     with pytest.raises(CallNotKeptError, match="go to another reader"):
         await read_all(call)
-    said = [delta("a"), RequestEnded("call", USAGE)]
+    said: list[Event] = [delta("a"), RequestEnded("call", USAGE)]
     engine.say(*said)
     assert events_of(await reading) == said
     await nothing_is_left()
