@@ -65,7 +65,7 @@ class Method:
             return self._request_class.FromString(received)
         except DecodeError as error:
             raise InvalidRequestError(
-                f"{self._name}: {len(received)} bytes came that are not a "
+                f"{self._name}: {len(received)} bytes came that are no "
                 f"{self._request_class.DESCRIPTOR.full_name}: {error}"
             ) from error
 

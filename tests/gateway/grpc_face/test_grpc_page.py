@@ -7,7 +7,11 @@ import pytest
 from google.protobuf import json_format
 from google.protobuf.message_factory import GetMessageClass
 
+from gateway.calls.call_settings import CallSettings
+from gateway.classify.classify_request import MAX_CONTENTS
+from gateway.classify.policy import MAX_LABELS
 from gateway.grpc_face.inference_service import SERVICE
+from gateway.grpc_face.settings import GrpcFaceSettings
 from protos import errors
 from protos.gen.v1 import inference_pb2 as pb
 
@@ -43,3 +47,13 @@ def test_errors_have_the_status_that_the_table_says() -> None:
     for code, reasons, _ in rows:
         for name in re.findall(r"`(\w+Error)`", reasons):
             assert f"| `{getattr(errors, name).grpc_code.name}`" == code, name
+
+
+def test_limits_are_what_the_page_says() -> None:
+    calls, face = CallSettings(), GrpcFaceSettings()
+    assert f"more than {calls.max_unread:,} events" in PAGE
+    assert f"for {calls.resume_s:g} s without a reader" in PAGE
+    assert calls.keep_ended_s == 300, "the page says five minutes"
+    assert f"the request has more than {face.max_request_bytes >> 20} MiB" in PAGE
+    assert f"within {face.request_s:g} s of the call's beginning" in PAGE
+    assert f"Up to {MAX_LABELS} labels and {MAX_CONTENTS} contents" in PAGE

@@ -44,7 +44,7 @@ async def test_bytes_that_are_no_message(tokenizer: Tokenizer, method: str) -> N
     async with serving(ScriptedLink(tokenizer), tokenizer) as served:
         refusal = await raw_call(served, method, NOT_A_MESSAGE)
     assert (refusal.code, refusal.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "InvalidRequestError")
-    assert f"3 bytes came that are not a expertmesh.inference.v1.{method}Request" in refusal.message
+    assert f"3 bytes came that are no expertmesh.inference.v1.{method}Request" in refusal.message
 
 
 @pytest.mark.parametrize("method", METHODS)
