@@ -24,6 +24,8 @@ from router.rescue import candidates, make_way, place
 _SHARPNESS = 8
 """Of the norm that stands for the busiest worker: high, but so that the second busiest counts a little."""
 
+_NO_LIMIT = 1 << 30
+
 _MOST_PARTNERS = 3
 """How many of the least busy workers are tried as partners of the busiest."""
 
@@ -72,12 +74,25 @@ def rebalance(
     `costs` come from `LoadCost.table`. If no replica is missing, the layers together take no longer.
     """
     hosting = Hosting(previous, workers, costs, replication)
-    before = imbalance(hosting.placement(previous.epoch), costs)
+    return _balance(hosting, previous.epoch, costs, limits.max_loads, _Search(hosting, limits))
+
+
+def completed(
+    previous: Placement, workers: Sequence[ExpertHost], costs: Costs, replication: Replication = ONE_OF_EACH
+) -> Balance:
+    """Only what must be, at any price: nothing is moved for the sake of load."""
+    hosting = Hosting(previous, workers, costs, replication)
+    return _balance(hosting, previous.epoch, costs, _NO_LIMIT, None)
+
+
+def _balance(hosting: Hosting, epoch: int, costs: Costs, max_loads: int, search: "_Search | None") -> Balance:
+    before = imbalance(hosting.placement(epoch), costs)
     num_before = hosting.num_hosted
-    _complete(hosting, limits.max_loads)
-    _separate(hosting, limits.max_loads)
-    _Search(hosting, limits).run()
-    placement = hosting.placement(previous.epoch + 1)
+    _complete(hosting, max_loads)
+    _separate(hosting, max_loads)
+    if search is not None:
+        search.run()
+    placement = hosting.placement(epoch + 1)
     return Balance(
         placement=placement,
         num_loads=hosting.num_loads,
@@ -105,7 +120,7 @@ def _displace(hosting: Hosting, pair: Pair, max_loads: int) -> bool:
     if hosting.num_loads + 2 > max_loads:
         return False
     roomy = [worker for worker in hosting.workers if hosting.room[worker] > 0]
-    for full in candidates(hosting, pair):
+    for full in candidates(hosting, pair) if roomy else ():
         for other in hosting.all_experts_of(full) if hosting.room[full] == 0 else ():
             target = next((each for each in roomy if hosting.may_host(other, each, leaving=full)), None)
             if target is not None:

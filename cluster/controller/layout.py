@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from protos.errors import DoesNotFitError
-from router.balance import Balance, BalanceLimits, rebalance
+from router.balance import Balance, BalanceLimits, completed, rebalance
 from router.expert_host import ExpertHost
 from router.expert_loads import Costs
 from router.placement import Placement
@@ -18,9 +18,7 @@ from router.rescue import rescue
 from router.spread import spread
 from router.thinning import thinned
 
-_MOST_LOADS = 1 << 30
-_NO_LIMIT = BalanceLimits(max_loads=_MOST_LOADS)
-_WHAT_MUST_BE = BalanceLimits(max_loads=_MOST_LOADS, least_gain=1e9)
+_NO_LIMIT = BalanceLimits(max_loads=1 << 30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +40,9 @@ class Layout:
         wholly_new = self.home is None or not any(worker.name in self.home.workers for worker in in_order)
         placed = self._spread(in_order)
         if self.home is None or wholly_new:
-            return self._with_home(placed, in_order, costs, _WHAT_MUST_BE)
-        return self._with_home(self.home, in_order, costs, _NO_LIMIT)
+            return self._with_home(completed(placed, in_order, costs, self.replication), in_order)
+        moved = rebalance(self.home, in_order, costs, replication=self.replication, limits=_NO_LIMIT)
+        return self._with_home(moved, in_order)
 
     def replicated(self, replication: Replication, costs: Costs) -> "Layout":
         """So many hosts, as far as workers have come; nothing else moves.
@@ -57,7 +56,7 @@ class Layout:
             return changed
         changed._spread(self.workers)
         thinner = thinned(self.home, self.workers, costs, before, after)
-        made = changed._with_home(thinner, self.workers, costs, _WHAT_MUST_BE)
+        made = changed._with_home(completed(thinner, self.workers, costs, replication), self.workers)
         if made.num_missing > self.num_missing:
             raise DoesNotFitError(str(made.shortage))
         return made
@@ -67,12 +66,12 @@ class Layout:
         assert self.home is not None, "there is nothing to move yet"
         limits = BalanceLimits(max_loads=max_loads)
         balance = rebalance(self.home, self.workers, costs, replication=self.replication, limits=limits)
-        return replace(self, home=balance.placement, num_missing=balance.num_missing), balance
+        return self._with_home(balance, self.workers), balance
 
     def adopted(self, found: Placement, workers: Sequence[ExpertHost], costs: Costs) -> "Layout":
         """What a controller that has just begun finds stays where it is, and what is missing is added."""
         in_order = tuple(sorted(workers, key=lambda worker: worker.name))
-        return self._with_home(found, in_order, costs, _WHAT_MUST_BE)
+        return self._with_home(completed(found, in_order, costs, self.replication), in_order)
 
     def goal(self, lost: Collection[str]) -> Placement:
         """The home; or, while workers are lost, with their experts on others as far as these have room."""
@@ -103,9 +102,5 @@ class Layout:
             replicas=min(self.replication.every, len(workers)),
         )
 
-    def _with_home(
-        self, before: Placement, workers: tuple[ExpertHost, ...], costs: Costs, limits: BalanceLimits
-    ) -> "Layout":
-        """As it was before, with what is missing, and within limits moved to where it is better."""
-        found = rebalance(before, workers, costs, replication=self.replication, limits=limits)
+    def _with_home(self, found: Balance, workers: tuple[ExpertHost, ...]) -> "Layout":
         return replace(self, home=found.placement, workers=workers, num_missing=found.num_missing)

@@ -10,11 +10,11 @@ from hypothesis import assume, given, reject, settings
 from hypothesis import strategies as st
 
 from protos.errors import DoesNotFitError
-from router.balance import BalanceLimits, rebalance
+from router.balance import BalanceLimits, completed, rebalance
 from router.expert_host import ExpertHost
 from router.expert_loads import Costs, even_costs, imbalance, layer_loads
 from router.placement import Placement
-from router.replication import Replication
+from router.replication import ReplicaRule, ReplicatedPart, Replication
 from router.spread import spread
 from tests.router.hosts import (
     costs_for,
@@ -119,10 +119,20 @@ def test_no_rule_keeps_an_expert_from_having_a_host(
     assume(sum(min(worker.num_slots, num_pairs) for worker in left) >= num_pairs)
     replication = data.draw(replications(num_layers, num_experts, every=1))
     costs = data.draw(costs_for(num_layers, num_experts))
-    limits = BalanceLimits(max_loads=1000, least_gain=1e9)
     first = spread(workers, num_layers=num_layers, num_experts=num_experts)
-    home = rebalance(first, workers, costs, replication=replication, limits=limits).placement
-    assert rebalance(home, left, costs, replication=replication, limits=limits).placement.is_whole
+    home = completed(first, workers, costs, replication).placement
+    assert completed(home, left, costs, replication).placement.is_whole
+
+
+def test_what_must_be_moves_nothing_for_the_sake_of_load() -> None:
+    workers = hosts_of(("a", 9), ("b", 9))
+    start = Placement(0, ("w0", "w1"), (((0,), (0,), (0,), (1,)),))
+    costs = [[9.0, 9.0, 9.0, 1.0]]
+    rule = ReplicaRule(ReplicatedPart(expert=3), 2)
+    assert completed(start, workers, costs).placement.hosts == start.hosts
+    found = completed(start, workers, costs, Replication(1, (rule,)))
+    assert found.placement.hosts == (((0,), (0,), (0,), (0, 1)),)
+    assert (found.num_loads, found.num_drops, found.num_missing) == (1, 0, 0)
 
 
 def every_placement(workers: Sequence[ExpertHost], num_experts: int) -> Iterator[Placement]:
