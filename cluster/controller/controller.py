@@ -266,9 +266,16 @@ class Controller:
         all_heard = routing <= self._announced.keys()
         return EpochsInUse(tuple(told), all_heard or now - self._began_at >= silent_s)
 
+    def _hindrances(self, specs: Collection[str]) -> dict[str, str]:
+        """Of those that shall be there and are not heard of."""
+        since = self._clock() - self._timing.silent_s
+        heard = {name for name, (_, at) in self._announced.items() if at >= since}
+        asked = {name: self._fleet.hindrance(name) for name in specs if name not in heard}
+        return {name: reason for name, reason in asked.items() if reason is not None}
+
     def _publish(self) -> None:
         care, specs = self._care, self._wishes.specs()
-        known = Known(specs, dict(self._announced), care.watches, care.published)
+        known = Known(specs, dict(self._announced), care.watches, care.published, self._hindrances(specs))
         models = {said.model for said, _ in self._announced.values()}
         self.board.publish(
             MeshTopology(

@@ -37,6 +37,10 @@ class Fleet(Protocol):
         """For good."""
         ...
 
+    def hindrance(self, name: str) -> str | None:
+        """Why the process of a worker that was spawned is of no use, as far as that is known."""
+        ...
+
     def recall(self) -> str | None:
         """What was remembered last, also by a controller before this one."""
         ...

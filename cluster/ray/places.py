@@ -17,6 +17,8 @@ from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 Resources = dict[str, float]
 """By Ray's names: CPU, GPU."""
 
+_IN_VAIN = ("NO_RESOURCES", "INFEASIBLE")
+
 
 class Places:
     """Of one mesh."""
@@ -32,6 +34,15 @@ class Places:
                 [resources] * len(new), strategy="SPREAD", name=self._name(new), lifetime="detached"
             )
         return {name: self._place(name) for name in names}
+
+    def lacking(self, name: str) -> Resources | None:
+        """What Ray has been looking for in vain, for this worker and those that began with it."""
+        for said in placement_group_table().values():
+            is_its = said["name"].startswith(self._prefix) and name in self._members(said["name"])
+            if is_its and said["state"] == "PENDING" and said["stats"]["scheduling_state"] in _IN_VAIN:
+                bundles: list[Resources] = list(said["bundles"].values())
+                return {kind: sum(bundle[kind] for bundle in bundles) for kind in bundles[0]}
+        return None
 
     def give_back(self, there: Collection[str]) -> None:
         """The places of groups of which none of these is a member."""

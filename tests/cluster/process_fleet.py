@@ -74,6 +74,9 @@ class ProcessFleet:
         if process is not None:
             process.kill()
 
+    def hindrance(self, name: str) -> str | None:
+        return None if name in self.names() else "it has been stopped"
+
     def recall(self) -> str | None:
         return self._remembered
 

@@ -11,6 +11,7 @@ class PaperFleet:
     def __init__(self) -> None:
         self.specs: dict[str, WorkerSpec] = {}
         self.remembered: str | None = None
+        self.hindrances: dict[str, str] = {}
 
     def names(self) -> Collection[str]:
         return set(self.specs)
@@ -20,6 +21,9 @@ class PaperFleet:
 
     def stop(self, name: str) -> None:
         del self.specs[name]
+
+    def hindrance(self, name: str) -> str | None:
+        return self.hindrances.get(name)
 
     def recall(self) -> str | None:
         return self.remembered

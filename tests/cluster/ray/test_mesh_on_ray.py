@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,12 +16,14 @@ from ray.cluster_utils import Cluster
 
 from cluster.cluster_client import ClusterClient
 from cluster.config.config_file import load_config
+from cluster.controller.fleet import WorkerSpec
 from cluster.environment import let_ray_keep_to_itself
 from cluster.first_wishes import first_wishes, mesh_shape
 from cluster.ray.find_controller import find_controller
 from cluster.ray.mesh import begin_mesh, take_down
 from cluster.ray.names import CONTROLLER
 from cluster.ray.ray_cluster import open_ray
+from cluster.ray.ray_fleet import RayFleet
 from cluster.status_table import is_serving
 from model.local_model import LocalModel
 from tests.cluster.running_mesh import mesh_config
@@ -110,7 +113,7 @@ def mesh(config_file: Path, spoken_folder: Path) -> Iterator[MeshOnRay]:
     config = load_config(config_file)
     joined = open_ray(config.cluster)
     shape = mesh_shape(config, spoken_folder)
-    begin_mesh(config, joined, shape, first_wishes(config, shape.num_layers))
+    begin_mesh(config, joined, shape, first_wishes(config, ()))
     mesh = MeshOnRay()
     try:
         mesh.wait_until(is_serving, "serving")
@@ -215,6 +218,32 @@ def test_serve_finds_the_mesh_and_leaves_it_running(mesh: MeshOnRay, config_file
     assert "expertmesh: the mesh tried is there already, and goes on as it was configured" in said
     assert said[-1] == "expertmesh: the mesh tried runs on; `expertmesh stop` ends it"
     assert mesh.pids() == pids
+
+
+@pytest.fixture
+def other_fleet(mesh: MeshOnRay, config_file: Path) -> Iterator[RayFleet]:
+    """Of another mesh on the same Ray, whose expert workers want GPUs and whose model is not there."""
+    del mesh
+    config = load_config(config_file)
+    experts = replace(config.cluster.experts, device="cuda")
+    wrong = replace(config, model="./absent", cluster=replace(config.cluster, experts=experts))
+    yield RayFleet(wrong, "other")
+    take_down("other")
+
+
+def test_what_keeps_a_worker_from_beginning_is_known(other_fleet: RayFleet) -> None:
+    expected = {
+        "expert-0": "2 GPUs are asked for that no node of Ray has free; add nodes with GPUs",
+        "attention-0": "the model ./absent does not exist",
+    }
+    other_fleet.spawn([WorkerSpec(name, WorkerKind(name[:-2])) for name in (*expected, "expert-1")])
+    for name, words in expected.items():
+        end = time.monotonic() + WITHIN_S
+        while not (other_fleet.hindrance(name) or "").startswith(words):
+            assert time.monotonic() < end, other_fleet.hindrance(name)
+            time.sleep(0.2)
+    other_fleet.stop("attention-0")
+    assert other_fleet.hindrance("attention-0") is None
 
 
 def test_stop_ends_it(mesh: MeshOnRay, config_file: Path) -> None:
