@@ -26,6 +26,7 @@ from cluster.ray.ray_cluster import open_ray
 from cluster.ray.ray_fleet import RayFleet
 from cluster.status_table import is_serving
 from model.local_model import LocalModel
+from router.replication import ReplicaRule, ReplicatedPart
 from tests.cluster.running_mesh import mesh_config
 from tests.cluster.traffic import Traffic, some_requests
 from workers.membership.members import MeshTopology, WorkerKind
@@ -148,9 +149,11 @@ def test_a_killed_expert_worker_begins_anew(mesh: MeshOnRay, spoken_model: Local
 def test_a_killed_controller_adopts_what_is_there(mesh: MeshOnRay, spoken_model: LocalModel) -> None:
     client = mesh.client()
     client.set_replication(3)
+    client.set_replication(2, layer=1)
     client.close()
     before = mesh.wait_until(
-        lambda topology: topology.replicas == 3 and is_serving(topology), "three replicas"
+        lambda topology: topology.replicas == 3 and bool(topology.rules) and is_serving(topology),
+        "three replicas",
     )
     pids = mesh.pids()
     pid = pid_of_controller()
@@ -162,6 +165,7 @@ def test_a_killed_controller_adopts_what_is_there(mesh: MeshOnRay, spoken_model:
     assert running.finish(WITHIN_S).losses == (0, 0, 0)
     assert mesh.pids() == pids
     assert after.replicas == 3
+    assert after.rules == (ReplicaRule(ReplicatedPart(layer=1), 2),)
     assert after.placement is not None
     assert before.placement is not None
     assert after.placement.epoch >= before.placement.epoch
@@ -171,6 +175,7 @@ def test_it_grows_and_shrinks_while_it_serves(mesh: MeshOnRay, spoken_model: Loc
     client = mesh.client()
     running = mesh.traffic.begin(some_requests(spoken_model, 30, max_tokens=40, seed=2), at_once=4)
     client.set_replication(1)
+    client.take_back_replication(layer=1)
     client.drain(worker="expert-0")
     mesh.wait_until(lambda _: "expert-0" not in mesh.pids() and is_serving(mesh.topology), "drained")
     client.scale(experts=4)
