@@ -8,7 +8,7 @@ experts (`expert_care`), processes (`Fleet`), the network (`cluster_service`).
 import logging
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 from cluster.controller.board import Board
@@ -266,12 +266,12 @@ class Controller:
         all_heard = routing <= self._announced.keys()
         return EpochsInUse(tuple(told), all_heard or now - self._began_at >= silent_s)
 
-    def _hindrances(self, specs: Collection[str]) -> dict[str, str]:
+    def _hindrances(self, specs: Collection[str]) -> Mapping[str, str]:
         """Of those that shall be there and are not heard of."""
         since = self._clock() - self._timing.silent_s
         heard = {name for name, (_, at) in self._announced.items() if at >= since}
-        asked = {name: self._fleet.hindrance(name) for name in specs if name not in heard}
-        return {name: reason for name, reason in asked.items() if reason is not None}
+        missing = [name for name in specs if name not in heard]
+        return self._fleet.hindrances(missing) if missing else {}
 
     def _publish(self) -> None:
         care, specs = self._care, self._wishes.specs()

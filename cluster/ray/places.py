@@ -35,14 +35,16 @@ class Places:
             )
         return {name: self._place(name) for name in names}
 
-    def lacking(self, name: str) -> Resources | None:
-        """What Ray has been looking for in vain, for this worker and those that began with it."""
+    def lacking(self) -> dict[str, Resources]:
+        """What Ray looks for in vain, for each worker and those that began with it together."""
+        found: dict[str, Resources] = {}
         for said in placement_group_table().values():
-            is_its = said["name"].startswith(self._prefix) and name in self._members(said["name"])
-            if is_its and said["state"] == "PENDING" and said["stats"]["scheduling_state"] in _IN_VAIN:
+            is_sought = said["state"] == "PENDING" and said["stats"]["scheduling_state"] in _IN_VAIN
+            if is_sought and said["name"].startswith(self._prefix):
                 bundles: list[Resources] = list(said["bundles"].values())
-                return {kind: sum(bundle[kind] for bundle in bundles) for kind in bundles[0]}
-        return None
+                together = {kind: sum(bundle[kind] for bundle in bundles) for kind in bundles[0]}
+                found |= dict.fromkeys(self._members(said["name"]), together)
+        return found
 
     def give_back(self, there: Collection[str]) -> None:
         """The places of groups of which none of these is a member."""

@@ -3,7 +3,7 @@
 Not here: what an actor does (`worker_actor`). Called by the controller's thread.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 import ray
 
@@ -39,11 +39,10 @@ class RayFleet:
         ray.kill(ray.get_actor(name, namespace=self._mesh), no_restart=True)
         self._places.give_back(set(self.names()) - {name})
 
-    def hindrance(self, name: str) -> str | None:
-        lacking = self._places.lacking(name)
-        if lacking is not None:
-            return _in_words(lacking)
-        return memory.recall(hindrance_key(self._mesh, name))
+    def hindrances(self, names: Collection[str]) -> Mapping[str, str]:
+        told = {name: memory.recall(hindrance_key(self._mesh, name)) for name in names}
+        lacking = {name: _in_words(lacked) for name, lacked in self._places.lacking().items() if name in told}
+        return {name: words for name, words in told.items() if words is not None} | lacking
 
     def recall(self) -> str | None:
         return memory.recall(wishes_key(self._mesh))

@@ -74,8 +74,8 @@ class ProcessFleet:
         if process is not None:
             process.kill()
 
-    def hindrance(self, name: str) -> str | None:
-        return None if name in self.names() else "it has been stopped"
+    def hindrances(self, names: Collection[str]) -> Mapping[str, str]:
+        return dict.fromkeys(set(names) - set(self.names()), "it has been stopped")
 
     def recall(self) -> str | None:
         return self._remembered

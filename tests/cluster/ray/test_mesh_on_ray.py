@@ -244,11 +244,11 @@ def test_what_keeps_a_worker_from_beginning_is_known(other_fleet: RayFleet) -> N
     other_fleet.spawn([WorkerSpec(name, WorkerKind(name[:-2])) for name in (*expected, "expert-1")])
     for name, words in expected.items():
         end = time.monotonic() + WITHIN_S
-        while not (other_fleet.hindrance(name) or "").startswith(words):
-            assert time.monotonic() < end, other_fleet.hindrance(name)
+        while not other_fleet.hindrances([name]).get(name, "").startswith(words):
+            assert time.monotonic() < end, other_fleet.hindrances(list(expected))
             time.sleep(0.2)
     other_fleet.stop("attention-0")
-    assert other_fleet.hindrance("attention-0") is None
+    assert other_fleet.hindrances(["attention-0"]) == {}
 
 
 def test_stop_ends_it(mesh: MeshOnRay, config_file: Path) -> None:
