@@ -3,6 +3,7 @@
 import json
 import random
 from collections.abc import Iterator
+from copy import deepcopy
 from typing import Any
 
 from tests.gateway.http_face.wire import raw_request
@@ -90,7 +91,7 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 
 def mutated(chance: random.Random) -> dict[str, Any]:
     """One of the bodies above with some things changed, added or left out."""
-    body: dict[str, Any] = json.loads(json.dumps(chance.choice(SEEDS)))
+    body: dict[str, Any] = deepcopy(chance.choice(SEEDS))
     for _ in range(chance.choice((0, 0, 1, 1, 2, 3, 5))):
         *path, last = chance.choice(places(body))
         parent: Any = body
@@ -100,12 +101,12 @@ def mutated(chance: random.Random) -> dict[str, Any]:
             case 0 if isinstance(parent, dict) and len(parent) > 1:
                 del parent[last]
             case 1 if isinstance(parent, dict):
-                parent[chance.choice(NEW_KEYS)] = chance.choice(ODD)
+                parent[chance.choice(NEW_KEYS)] = deepcopy(chance.choice(ODD))
             case 2:
                 other = chance.choice(SEEDS)
-                parent[last] = json.loads(json.dumps(other[chance.choice(sorted(other))]))
+                parent[last] = deepcopy(other[chance.choice(sorted(other))])
             case _:
-                parent[last] = json.loads(json.dumps(chance.choice(ODD)))
+                parent[last] = deepcopy(chance.choice(ODD))
     return body
 
 
