@@ -36,7 +36,7 @@ async def refused(messages: AsyncIterable[object]) -> Refusal:
 
 async def sent(served: Served, method: str, message: bytes) -> Refusal:
     """How a call with this one message is refused."""
-    call: "grpc.aio.UnaryStreamMultiCallable[bytes, bytes]"
+    call: grpc.aio.UnaryStreamMultiCallable[bytes, bytes]
     call = served.channel.unary_stream(f"/{SERVICE.full_name}/{method}")
     return await refused(call(message, timeout=30))
 
