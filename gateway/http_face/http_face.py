@@ -11,6 +11,7 @@ from email.utils import formatdate
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
+from gateway.classify.policy_store import PolicyStore
 from gateway.http_face.app import make_app
 from gateway.http_face.connection import HttpConnection
 from gateway.http_face.endpoint import Endpoint
@@ -31,6 +32,7 @@ class HttpFace:
     def __init__(
         self,
         inference: Inference,
+        policies: PolicyStore,
         host: str,
         port: int,
         settings: HttpSettings | None = None,
@@ -40,7 +42,7 @@ class HttpFace:
         self._host = host
         self._port = port
         self._settings = settings or HttpSettings()
-        endpoints = (*all_endpoints(inference), *more_endpoints)
+        endpoints = (*all_endpoints(inference, policies), *more_endpoints)
         app = make_app((*endpoints, openapi_endpoint(endpoints)), self._settings)
         self._config = Config(
             app,
