@@ -165,10 +165,10 @@ async def a_client_that_goes_inside_its_body_is_forgotten(running: RunningFace) 
 
 async def a_client_that_does_not_read_is_cut_off(running: RunningFace) -> None:
     """It may leave so much unread as fits into buffers; then its time runs, and its call ends with it."""
-    running.link.script = lambda request, choice: "<|channel|>final<|message|>" + "y" * 60_000  # noqa: ARG005
+    running.link.script = lambda request, choice: "<|channel|>final<|message|>" + "y" * 40_000  # noqa: ARG005
     async with wire_to(running.port) as wire:
         wire.writer.transport.pause_reading()  # type: ignore[attr-defined]
-        await wire.send(chat(STREAM))
+        await wire.send(chat({**STREAM, "logprobs": True, "top_logprobs": 2}))  # many bytes a token
         await until(lambda: len(running.link.cancelled) == 1)
         await quiet(running)
         assert running.face.num_connections == 0
