@@ -1,0 +1,60 @@
+"""A gateway as a whole: its faces, its calls and its link begin together, and end in good order.
+
+Of one event loop. Not here: the thread that the loop runs in (`gateway_thread`), and who makes the parts.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+from gateway.calls.call_book import CallBook
+from gateway.face import Face
+
+_LAST_WORDS_S = 2.0
+"""For clients to be told how their calls ended, once none runs any more."""
+
+
+class GatewayServer:
+    """`start`; then `drain` if there is time, and `aclose`."""
+
+    def __init__(
+        self, book: CallBook, faces: Sequence[Face], close_link: Callable[[], Awaitable[None]]
+    ) -> None:
+        """`close_link` is called last."""
+        self._book = book
+        self._faces = faces
+        self._close_link = close_link
+
+    @property
+    def addresses(self) -> Sequence[str]:
+        """In the order of the faces."""
+        return [face.address for face in self._faces]
+
+    async def start(self) -> None:
+        """All faces, or none: what a face raises is raised, and the gateway is closed."""
+        try:
+            for face in self._faces:
+                await face.start()
+        except BaseException:
+            await self.aclose()
+            raise
+
+    async def drain(self, timeout_s: float) -> int:
+        """Take nothing new and wait for what runs; then cancel what is left. -> how many that were."""
+        self._book.refuse_new()
+        draining = [asyncio.ensure_future(face.drain(timeout_s)) for face in self._faces]
+        await self._book.wait_idle(timeout_s)
+        num_cancelled = self._book.num_live
+        await self._book.aclose()
+        if draining:
+            await asyncio.wait(draining, timeout=_LAST_WORDS_S)
+        for each in draining:
+            each.cancel()
+        await asyncio.gather(*draining, return_exceptions=True)
+        return num_cancelled
+
+    async def aclose(self) -> None:
+        """What runs is cancelled."""
+        await self._book.aclose()
+        for face in self._faces:
+            await face.aclose()
+        await self._close_link()
