@@ -1,11 +1,10 @@
 """`expertmesh serve --mode cluster` while it runs: begins the mesh, tells how it stands, ends what it began.
 
-Not here: the parts (`ray_cluster`, `mesh`), nor anything that the mesh needs: unless Ray was started here, it
-goes on without this process.
+A gateway runs here too, on the side. Not here: the parts (`ray_cluster`, `mesh`), nor anything that the mesh
+needs: unless Ray was started here, it goes on without this process.
 """
 
 import threading
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +18,9 @@ from cluster.model_folder import find_model
 from cluster.ray.find_controller import find_controller
 from cluster.ray.mesh import Mesh, begin_mesh, take_down
 from cluster.ray.ray_cluster import RayCluster, open_ray
+from cluster.serving.gateway_run import GatewayRun, Note
+from cluster.serving.mesh_side import open_on_mesh
+from cluster.serving.own_model import OwnModel
 from cluster.status_table import is_serving, serving_addresses
 from cluster.stop_signal import StopSignal
 from cluster.tls import tls_files
@@ -26,7 +28,7 @@ from workers.attention.control import AttentionControl
 from workers.membership.members import MeshTopology
 from workers.membership.topology_watch import TopologyWatch
 
-Note = Callable[[str], None]
+_LOOK_EVERY_S = 0.1
 
 
 class MeshHost:
@@ -43,14 +45,25 @@ class MeshHost:
         config = self._config
         shape = mesh_shape(config, self._folder)
         wishes = first_wishes(config, shape.num_layers)
+        own = OwnModel.open(self._folder, config)
+        gateway = GatewayRun(
+            config,
+            own.name,
+            lambda: open_on_mesh(config, own, lambda: find_controller(config.cluster.name)),
+            self._note,
+        )
+        gateway.check_ports()
         cluster = open_ray(config.cluster)
         stop = StopSignal()  # after Ray, which has a handler of its own
         try:
             mesh = begin_mesh(config, cluster, shape, wishes)
             self._greet(mesh)
-            self._look_on(stop)
+            gateway.begin()
+            self._look_on(stop, gateway)
+            gateway.drain(drain_s)
             self._end(cluster, drain_s)
         finally:
+            gateway.stop()
             ray.shutdown()
 
     def _greet(self, mesh: Mesh) -> None:
@@ -59,13 +72,14 @@ class MeshHost:
             self._note(f"the mesh {name} is there already, and goes on as it was configured")
         self._note(f"the controller of {name} listens at {mesh.controller}")
 
-    def _look_on(self, stop: StopSignal) -> None:
+    def _look_on(self, stop: StopSignal, gateway: GatewayRun) -> None:
         watch = TopologyWatch(
             lambda: find_controller(self._config.cluster.name), self._hear, tls_files(self._config)
         )
         watch.start()
         try:
-            stop.wait()
+            while not stop.wait(_LOOK_EVERY_S):
+                gateway.look()
         finally:
             watch.close()
 
