@@ -1,7 +1,7 @@
 """What a gateway can do, whoever asks and on which face: open calls, find them again, count tokens.
 
-It joins the parts and does nothing itself: harmony (`chat`), calls (`calls`), engines (`engine_link`). Both faces
-call it, and nothing but it. Of one event loop.
+It joins the parts and does nothing itself: harmony (`chat`), calls (`calls`), engines (`engine_link`). Both
+faces call it, and nothing but it. Of one event loop.
 """
 
 import asyncio
@@ -15,6 +15,7 @@ from gateway.chat.chat_events import ChatEvent
 from gateway.chat.chat_prompt import ChatPrompter
 from gateway.chat.chat_request import ChatRequest
 from gateway.engine_link.link import EngineLink
+from gateway.harmony.vocabulary import HarmonyVocabulary
 from gateway.options import GenerationOptions
 from gateway.served_model import ServedModel
 from gateway.text.text_request import TextRequest
@@ -26,7 +27,7 @@ from workers.grammar.spec import GrammarSpec
 
 
 class Inference:
-    """`text` and `chat` open calls; a refusal that needs the engine comes with the first batch of the call."""
+    """`text` and `chat` open calls; what the engine refuses, it refuses at the first batch of the call."""
 
     def __init__(
         self, link: EngineLink, model: ServedModel, book: CallBook, today: Callable[[], date] = date.today
@@ -34,7 +35,8 @@ class Inference:
         self.model = model
         self.book = book
         self._link = link
-        self._prompter = ChatPrompter(model.tokenizer, today)
+        self._vocabulary = HarmonyVocabulary.of(model.tokenizer)
+        self._prompter = ChatPrompter(self._vocabulary, today)
 
     async def text(self, request: TextRequest, call: CallRequest) -> Call[Event]:
         """Its events are the engine's own."""
@@ -49,7 +51,7 @@ class Inference:
             return known
         prompt = await asyncio.to_thread(self._prompter.prompt, request)
         wanted = _generation(call, prompt.token_ids, request.options, prompt.grammar)
-        answer = ChatAnswer(self.model.tokenizer, request, call.call_id)
+        answer = ChatAnswer(self._vocabulary, request, call.call_id)
         return self.book.open(
             call, len(prompt.token_ids), lambda: self._link.submit(wanted), answer.translate
         )

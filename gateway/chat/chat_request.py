@@ -43,7 +43,7 @@ class AnswerFormat:
 
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
-    """`is_enveloped`: malformed harmony is made impossible; it is anyway where a tool or a format is required."""
+    """`is_enveloped` makes malformed harmony impossible; a required tool or a format does so anyway."""
 
     turns: tuple[Turn, ...]
     tools: tuple[FunctionTool, ...] = ()
@@ -55,7 +55,9 @@ class ChatRequest:
 
     def __post_init__(self) -> None:
         if not self.turns:
-            raise InvalidRequestError("the conversation is empty; send at least one message").about("messages")
+            raise InvalidRequestError("the conversation is empty; send at least one message").about(
+                "messages"
+            )
         names = [tool.name for tool in self.tools]
         twice = next((name for name in names if names.count(name) > 1), None)
         if twice is not None:
@@ -67,13 +69,9 @@ class ChatRequest:
             ).about("tool_choice")
         if choice.name is not None and choice.name not in names:
             raise InvalidRequestError(
-                f"the tool {choice.name!r} must be called and is not declared; declared are {', '.join(names)}"
+                f"the tool {choice.name!r} must be called and is not declared; declared: {', '.join(names)}"
             ).about("tool_choice")
 
     @property
     def needs_envelope(self) -> bool:
-        return (
-            self.is_enveloped
-            or self.tool_choice.use is ToolUse.REQUIRED
-            or self.answer_format is not None
-        )
+        return self.is_enveloped or self.tool_choice.use is ToolUse.REQUIRED or self.answer_format is not None
