@@ -10,7 +10,7 @@ from gateway.calls.call_book import CallBook
 from gateway.face import Face
 
 _LAST_WORDS_S = 2.0
-"""For clients to be told how their calls ended, once none runs any more."""
+"""For clients to be told that their calls were cancelled."""
 
 
 class GatewayServer:
@@ -41,15 +41,12 @@ class GatewayServer:
     async def drain(self, timeout_s: float) -> int:
         """Take nothing new and wait for what runs; then cancel what is left. -> how many that were."""
         self._book.refuse_new()
-        draining = [asyncio.ensure_future(face.drain(timeout_s)) for face in self._faces]
-        await self._book.wait_idle(timeout_s)
+        faces = (face.drain(timeout_s) for face in self._faces)
+        await asyncio.gather(self._book.wait_idle(timeout_s), *faces)
         num_cancelled = self._book.num_live
-        await self._book.aclose()
-        if draining:
-            await asyncio.wait(draining, timeout=_LAST_WORDS_S)
-        for each in draining:
-            each.cancel()
-        await asyncio.gather(*draining, return_exceptions=True)
+        if num_cancelled:
+            await self._book.aclose()
+            await asyncio.gather(*(face.drain(_LAST_WORDS_S) for face in self._faces))
         return num_cancelled
 
     async def aclose(self) -> None:

@@ -72,7 +72,7 @@ class GatewayLimits:
     """How much a gateway takes on, and how long it keeps things."""
 
     max_calls: Annotated[Count, Field(description="requests being answered; one more is refused")] = 4096
-    max_body_mb: Annotated[Amount, Field(description="a larger request is refused")] = 16.0
+    max_body_mb: Annotated[Amount, Field(description="a larger request is refused")] = 8.0
     max_unread: Annotated[
         Count, Field(description="events of a request; a client that reads slower is cut off")
     ] = 16_384
@@ -83,8 +83,11 @@ class GatewayLimits:
         Amount, Field(description="what such a request was told can be read so long after its end")
     ] = 300.0
     max_kept: Annotated[Count, Field(description="such requests; the oldest go first")] = 1024
-    stored_s: Annotated[Amount, Field(description="a stored response of the Responses API is kept")] = 3600.0
-    max_stored: Annotated[Count, Field(description="stored responses; the oldest go first")] = 1024
+    stored_s: Annotated[
+        Amount, Field(description="a response of the Responses API is stored so long after its end")
+    ] = 86_400.0
+    max_stored: Annotated[Count, Field(description="stored responses; the oldest go first")] = 10_000
+    max_stored_mb: Annotated[Amount, Field(description="of all of them together")] = 256.0
 
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
