@@ -5,13 +5,10 @@ Not here: the gateway (`gateway_server`). Called by commands, from their main th
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Future
-from typing import Any, TypeVar
 
 from gateway.gateway_server import GatewayServer
-
-T = TypeVar("T")
 
 OpenGateway = Callable[[], Awaitable[GatewayServer]]
 """Makes the parts, in the loop that they belong to. May take long; closing the thread cancels it."""
@@ -22,34 +19,33 @@ class GatewayThread:
 
     def __init__(self, open_gateway: OpenGateway) -> None:
         self._open_gateway = open_gateway
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="expertmesh-gateway", daemon=True)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
         self._opening: Future[Sequence[str]] | None = None
         self._server: GatewayServer | None = None
 
     def open(self) -> "Future[Sequence[str]]":
         """-> the addresses of its faces, once they listen; or what went wrong."""
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="expertmesh-gateway", daemon=True)
         self._thread.start()
-        self._opening = self._begin(self._open())
+        self._opening = asyncio.run_coroutine_threadsafe(self._open(), self._loop)
         return self._opening
 
     def drain(self, timeout_s: float) -> int:
         """-> how many calls had to be cancelled."""
-        assert self._server is not None, "it is open"
-        return self._begin(self._server.drain(timeout_s)).result()
+        assert self._loop is not None and self._server is not None, "it is open"
+        return asyncio.run_coroutine_threadsafe(self._server.drain(timeout_s), self._loop).result()
 
     def close(self) -> None:
         """At once, open or not."""
-        if self._opening is not None:
-            self._opening.cancel()
-        if self._thread.ident is not None:
-            self._begin(self._aclose()).result()
-            self._loop.call_soon_threadsafe(self._loop.stop)
-            self._thread.join()
+        if self._loop is None or self._thread is None or self._opening is None:
+            return
+        self._opening.cancel()
+        asyncio.run_coroutine_threadsafe(self._aclose(self._loop), self._loop).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
         self._loop.close()
-
-    def _begin(self, work: Coroutine[Any, Any, T]) -> "Future[T]":
-        return asyncio.run_coroutine_threadsafe(work, self._loop)
 
     async def _open(self) -> Sequence[str]:
         server = await self._open_gateway()
@@ -57,7 +53,7 @@ class GatewayThread:
         self._server = server
         return server.addresses
 
-    async def _aclose(self) -> None:
+    async def _aclose(self, loop: asyncio.AbstractEventLoop) -> None:
         """Whatever was begun in this loop has ended then."""
         if self._server is not None:
             await self._server.aclose()
@@ -65,5 +61,5 @@ class GatewayThread:
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
-        await self._loop.shutdown_asyncgens()
-        await self._loop.shutdown_default_executor()
+        await loop.shutdown_asyncgens()
+        await loop.shutdown_default_executor()

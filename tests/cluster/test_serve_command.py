@@ -1,89 +1,120 @@
 """`expertmesh serve` in single mode as an operator runs it; cluster mode is tested on Ray itself."""
 
-import os
-import re
-import signal
-import subprocess
-import sys
-from collections.abc import Iterator
-from dataclasses import replace
+import json
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
 from cluster.cli import main
-from model.local_model import LocalModel
+from cluster.stop_signal import STOPPED_BY_PERSON
+from model.tokenizer.byte_tokenizer import SPECIAL_NAMES, STOP_NAMES
 from tests.cluster.running_mesh import mesh_config
-from tests.cluster.traffic import Traffic, some_requests
-from workers.attention.control import AttentionControl
-from workers.membership.members import MeshTopology, WorkerKind, WorkerState, WorkerStatus
+from tests.cluster.served_process import ServedProcess
 
 Capture = pytest.CaptureFixture[str]
 
-SOURCE_TREE = Path(__file__).parents[2]
-WITHIN_S = 60.0
-HERE = WorkerStatus("here", WorkerKind.ATTENTION, WorkerState.SERVING)
-
-WITHOUT_RAY = """
-import sys
-sys.modules["ray"] = None  # importing it is an error from now on
-from cluster.cli import main
-sys.exit(main(sys.argv[1:]))
-"""
+WORDS = "Is the sea blue?"
+STOP_IDS = [256 + SPECIAL_NAMES.index(name) for name in STOP_NAMES]
 
 
-def engine_of(folder: Path) -> str:
-    engine = mesh_config(folder)["engine"]
-    assert isinstance(engine, dict)
-    return "\n".join(f"  {key}: {str(value).lower()}" for key, value in engine.items())
+def error_of(answer: tuple[int, Mapping[str, object]]) -> tuple[int, str]:
+    status, said = answer
+    return status, said["error"]["message"]  # type: ignore[index]
 
 
-@pytest.fixture
-def config(tmp_path: Path, spoken_folder: Path) -> Path:
-    file = tmp_path / "mesh.yaml"
-    file.write_text(f"model: {spoken_folder}\nlisten: {{port: 0}}\nengine:\n{engine_of(spoken_folder)}\n")
+def config_file(folder: Path, model: Path, **gateway: object) -> Path:
+    file = folder / "mesh.yaml"
+    file.write_text(
+        json.dumps({**mesh_config(model), "gateway": {"http_port": 0, "grpc_port": 0, **gateway}})
+    )
     return file
 
 
 @pytest.fixture
-def server(config: Path) -> Iterator[subprocess.Popen[str]]:
-    process = subprocess.Popen(
-        [sys.executable, "-c", WITHOUT_RAY, "serve", "--config", str(config)],
-        cwd=SOURCE_TREE,
-        env={**os.environ, "PYTHONPATH": str(SOURCE_TREE)},
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    yield process
-    process.kill()
-    process.communicate()
+def server(tmp_path: Path, spoken_folder: Path) -> Iterator[ServedProcess]:
+    file = config_file(tmp_path, spoken_folder, model_name="spoken", aliases=["other"])
+    made = ServedProcess("serve", "--config", str(file), stop_ids=STOP_IDS, without=["ray"])
+    yield made
+    made.close()
 
 
-def address_of(server: subprocess.Popen[str]) -> str:
-    """It says so when it can be reached."""
-    assert server.stderr is not None
-    for line in server.stderr:
-        if found := re.search(r"serves .* at (\S+:\d+)$", line.strip()):
-            return found[1]
-    raise AssertionError("it ended")
+def test_single_mode_serves_both_faces_without_ray(server: ServedProcess) -> None:
+    server.wait_serving()
+    assert server.get("/ready") == (200, {"status": "ready"})
+    over_http = server.content_of_chat(WORDS, 20)
+    assert over_http == server.content_of_grpc_chat(WORDS, 20)
+    assert over_http != server.content_of_chat("Is the sea green?", 20)
+    _, models = server.get("/v1/models")
+    assert [each["id"] for each in models["data"]] == ["spoken", "other"]  # type: ignore[attr-defined]
+    assert server.end() == 0
+    assert server.said[1:] == ["expertmesh: takes nothing new; what runs has 30 s to end"]
 
 
-def test_single_mode_serves_without_ray_and_ends_in_good_order(
-    server: subprocess.Popen[str], spoken_model: LocalModel
+def test_it_ends_in_good_order(server: ServedProcess) -> None:
+    """What runs is finished, what comes is refused, and readiness says so."""
+    server.wait_serving()
+    with server.stream(WORDS, 1500) as response:
+        server.process.terminate()
+        while (said := server.get("/ready"))[0] == 200:
+            """The signal is on its way."""
+        assert error_of(said) == (503, "this gateway is about to stop")
+        status, words = error_of(server.chat(WORDS, 3))
+        assert status == 503
+        assert "takes nothing new" in words
+        lines = [line for line in response.read().splitlines() if line]
+    assert len(lines) > 500
+    assert lines[-1] == b"data: [DONE]"
+    assert server.process.wait(60) == 0
+
+
+def test_what_does_not_end_in_time_is_cancelled(tmp_path: Path, spoken_folder: Path) -> None:
+    file = config_file(tmp_path, spoken_folder)
+    server = ServedProcess("serve", "--config", str(file), "--drain-s", "0.05", stop_ids=STOP_IDS)
+    try:
+        server.wait_serving()
+        with server.stream(WORDS, 1500) as response:
+            assert server.end() == 0
+            assert b"the gateway stops" in response.read()
+        assert server.said[-1] == "expertmesh: 1 requests had not ended, and were cancelled"
+    finally:
+        server.close()
+
+
+def test_a_second_signal_ends_it_at_once(server: ServedProcess) -> None:
+    server.wait_serving()
+    with server.stream(WORDS, 1500):
+        server.process.terminate()
+        while server.get("/ready")[0] == 200:
+            """The signal is on its way."""
+        server.process.terminate()
+        assert server.process.wait(5) == STOPPED_BY_PERSON
+
+
+def test_a_port_that_is_taken_is_said_before_the_model_is_loaded(
+    server: ServedProcess, tmp_path: Path, spoken_folder: Path, capsys: Capture
 ) -> None:
-    address = address_of(server)
-    traffic = Traffic()
-    traffic.hear(MeshTopology(workers=(replace(HERE, address=address),)))
-    toll = traffic.run(some_requests(spoken_model, 5, max_tokens=12), at_once=3, timeout_s=WITHIN_S)
-    traffic.close()
-    assert toll.losses == (0, 0, 0)
-    control = AttentionControl(address)
-    assert control.describe(WITHIN_S).vocab_size == spoken_model.config.vocab_size
-    control.close()
-    server.send_signal(signal.SIGTERM)
-    _, rest = server.communicate(timeout=WITHIN_S)
-    assert server.returncode == 0
-    assert rest == "expertmesh: takes nothing new; what runs has 30 s to end\n"
+    server.wait_serving()
+    port = int(server.http.rpartition(":")[2])
+    (tmp_path / "second").mkdir()
+    file = config_file(tmp_path / "second", spoken_folder, http_port=port)
+    assert main(["serve", "--config", str(file)]) == 1
+    words = f"cannot listen on 127.0.0.1:{port}: Address already in use; end what listens there"
+    assert words in capsys.readouterr().err
+
+
+def test_a_tokenizer_that_is_not_whole_is_said_before_the_model_is_loaded(
+    tmp_path: Path, spoken_folder: Path, capsys: Capture
+) -> None:
+    model = tmp_path / "model"
+    model.mkdir()
+    for path in spoken_folder.iterdir():
+        (model / path.name).write_bytes(path.read_bytes().replace(b"<|channel|>", b"<|chanel|>"))
+    assert main(["serve", "--config", str(config_file(tmp_path, model))]) == 1
+    assert "lacks <|channel|>" in capsys.readouterr().err
+    (model / "tokenizer.json").unlink()
+    assert main(["serve", "--config", str(config_file(tmp_path, model))]) == 1
+    assert "tokenizer.json does not exist" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
