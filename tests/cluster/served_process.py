@@ -1,4 +1,4 @@
-"""A command that serves clients, in a process of its own, and what a client hears from it over HTTP and gRPC."""
+"""A command that serves, in a process of its own, and what a client hears of it over HTTP and gRPC."""
 
 import http.client
 import json

@@ -1,4 +1,4 @@
-"""`expertmesh gateway` beside a mesh of real processes: it needs no torch, and no request notices a lost worker."""
+"""`expertmesh gateway` beside a mesh of real processes: no torch, and no request notices a lost worker."""
 
 import json
 import signal

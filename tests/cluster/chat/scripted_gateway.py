@@ -50,6 +50,7 @@ class ScriptedGateway:
 
     scripts: list[Iterable[Chunk | str] | tuple[int, Mapping[str, object] | str]]
     models: tuple[str, ...] = ("scripted", "other")
+    ready: tuple[int, Mapping[str, object]] = (200, {})
     pause_s: float = 0.0  # between two chunks
     is_cut: bool = False  # the stream ends without its last word
     requests: list[Mapping[str, object]] = field(default_factory=list)
@@ -66,6 +67,10 @@ class ScriptedGateway:
                 """Nothing on the terminal."""
 
             def do_GET(self) -> None:
+                if self.path == "/ready":
+                    status, said = gateway.ready
+                    self._answer(status, json.dumps(said).encode())
+                    return
                 body = json.dumps({"data": [{"id": name} for name in gateway.models]}).encode()
                 self._answer(200, body)
 
