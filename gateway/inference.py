@@ -5,7 +5,8 @@ faces call it, and nothing but it. Of one event loop.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from datetime import date
 
 from gateway.calls.call import Call
@@ -15,11 +16,12 @@ from gateway.chat.chat_events import ChatEvent
 from gateway.chat.chat_prompt import ChatPrompter
 from gateway.chat.chat_request import ChatRequest
 from gateway.engine_link.link import EngineLink
+from gateway.harmony.envelope import Envelope
 from gateway.harmony.vocabulary import HarmonyVocabulary
 from gateway.options import GenerationOptions
 from gateway.served_model import ServedModel
 from gateway.text.text_request import TextRequest
-from protos.errors import NotReadyError
+from protos.errors import InvalidGrammarError, NotReadyError
 from workers.engine.events import Event
 from workers.engine.load import ServingState
 from workers.engine.request import GenerationRequest
@@ -50,10 +52,11 @@ class Inference:
         if (known := self.book.known(call)) is not None:
             return known
         prompt = await asyncio.to_thread(self._prompter.prompt, request)
-        wanted = _generation(call, prompt.token_ids, request.options, prompt.grammar)
+        grammar = None if prompt.envelope is None else prompt.envelope.spec
+        wanted = _generation(call, prompt.token_ids, request.options, grammar)
         answer = ChatAnswer(self._vocabulary, request, call.call_id)
         return self.book.open(
-            call, len(prompt.token_ids), lambda: self._link.submit(wanted), answer.translate
+            call, len(prompt.token_ids), lambda: self._submit(wanted, prompt.envelope), answer.translate
         )
 
     def find(self, call_id: str) -> AnyCall:
@@ -85,11 +88,25 @@ class Inference:
         if load.state is not ServingState.SERVING:
             raise NotReadyError(f"the engine is {load.state}")
 
+    def _submit(self, request: GenerationRequest, envelope: Envelope | None) -> AsyncGenerator[Event, None]:
+        events = self._link.submit(request)
+        return events if envelope is None else _explained(events, envelope)
+
     async def _prompt_of(self, request: TextRequest) -> tuple[int, ...]:
         if isinstance(request.prompt, str):
             return tuple(await self.tokenize(request.prompt))
         self.model.check_tokens(request.prompt)
         return request.prompt
+
+
+async def _explained(events: AsyncGenerator[Event, None], envelope: Envelope) -> AsyncGenerator[Event, None]:
+    """What the engine says against the grammar, in words of what the client sent."""
+    async with aclosing(events):
+        try:
+            async for event in events:
+                yield event
+        except InvalidGrammarError as error:
+            raise envelope.explain(error) from error
 
 
 def _generation(

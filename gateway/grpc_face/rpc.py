@@ -20,6 +20,8 @@ _ID = re.compile(r"[!-~]{1,128}")
 _KEY = re.compile(r"[ -~]{1,256}")
 _FOREVER_S = 1e9
 """A deadline beyond it is none."""
+_ROUNDING = 0.01
+"""The part by which gRPC may lengthen a deadline on its way here."""
 
 Context = grpc.aio.ServicerContext[bytes, bytes]
 
@@ -51,7 +53,7 @@ class Rpc:
         left_s = self._context.time_remaining()
         if left_s is None or left_s > _FOREVER_S:
             return None
-        kept_s = min(self._slack_s, left_s / 10)
+        kept_s = min(self._slack_s + left_s * _ROUNDING, left_s / 10)
         if left_s <= 0:
             raise DeadlineExpiredError("the deadline of the call had passed when it came; give it more time")
         return float(left_s - kept_s)

@@ -16,9 +16,7 @@ class GrpcFaceSettings:
     max_tools: int = 512
     request_s: float = 30.0  # that a client has to send its request, once it has begun a call
     readiness_s: float = 0.2  # how often the health service looks
-    deadline_slack_s: float = (
-        0.1  # of a call's time, kept for telling the client; never more than a tenth of it
-    )
+    deadline_slack_s: float = 0.1  # of a call's time, kept for telling the client; at most a tenth of it
 
     def __post_init__(self) -> None:
         for each in fields(self):

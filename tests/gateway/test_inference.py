@@ -11,7 +11,7 @@ import pytest
 
 from gateway.calls.call import Call
 from gateway.calls.call_book import CallBook, CallRequest
-from gateway.chat.chat_request import ChatRequest, ToolChoice, ToolUse
+from gateway.chat.chat_request import AnswerFormat, ChatRequest, ToolChoice, ToolUse
 from gateway.chat.chat_result import ChatResult
 from gateway.chat.turns import UserTurn
 from gateway.engine_link.link import EngineLink
@@ -25,6 +25,7 @@ from model.sampling.parameters import SamplingParameters
 from protos.errors import (
     CallNotKeptError,
     CapacityError,
+    InvalidGrammarError,
     InvalidRequestError,
     NotFoundError,
     NotReadyError,
@@ -40,6 +41,7 @@ from workers.engine.engine import Engine
 from workers.engine.events import ChoiceDelta, Event, RequestEnded
 from workers.engine.load import ServingState
 from workers.engine.request import GenerationRequest, StopRules
+from workers.grammar.spec import GrammarSpec
 
 MODEL = ServedModel("tiny", byte_tokenizer(), 1000, 0, aliases=("gpt-oss-20b",))
 HELLO = ChatRequest((UserTurn("Hello?"),))
@@ -233,3 +235,14 @@ async def test_a_required_tool_must_be_declared() -> None:
         ChatRequest(HELLO.turns, (FunctionTool("a"), FunctionTool("a")))
     with pytest.raises(InvalidRequestError, match="empty"):
         ChatRequest(())
+
+
+async def test_what_the_engine_says_against_a_schema_names_what_the_client_sent() -> None:
+    refusal = InvalidGrammarError("lark at line 4, column 1: failed to compile JSON schema: no such type")
+    inference, link = scripted(refusal=refusal)
+    answer = AnswerFormat(GrammarSpec.json_schema('{"type": "strange"}'))
+    with pytest.raises(InvalidGrammarError, match=r"^the response format: no such type"):
+        await answered(inference, replace(HELLO, answer_format=answer))
+    grammar = link.requests[0].grammar
+    assert grammar is not None
+    assert grammar.text.splitlines()[3].startswith("answer:")

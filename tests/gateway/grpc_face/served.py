@@ -71,7 +71,9 @@ class Streamed:
 
     @classmethod
     async def of(cls, call: "grpc.aio.UnaryStreamCall[Message, StreamedMessage]") -> "Streamed":
-        messages = [message async for message in call]
+        messages: list[StreamedMessage] = []
+        while isinstance(message := await call.read(), StreamedMessage):
+            messages.append(message)
         events = [event for message in messages for event in message.events]
         numbers = [message.sequence for message in messages]
         assert numbers == sorted(set(numbers))

@@ -19,7 +19,7 @@ WEATHER = pb.Tool(
 )
 
 
-def say(request: GenerationRequest, choice: int) -> str:
+def say(_: GenerationRequest, choice: int) -> str:
     reasoning = f"<|channel|>analysis<|message|>Where? {choice}<|end|><|start|>assistant"
     if choice == 1:
         return f"{reasoning}<|channel|>final<|message|>In Köln.<|return|>"

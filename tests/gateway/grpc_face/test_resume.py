@@ -19,7 +19,7 @@ MINE = (("x-request-id", "mine"),)
 SAID = "A rather long answer, of which the client hears a part."
 
 
-def say(request: GenerationRequest, choice: int) -> str:
+def say(_: GenerationRequest, __: int) -> str:
     return f"<|channel|>final<|message|>{SAID}<|return|>"
 
 
