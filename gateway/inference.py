@@ -5,8 +5,9 @@ call it, and nothing but it. Of one event loop.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
+from typing import TypeVar
 
 from gateway.calls.call import Call
 from gateway.calls.call_book import AnyCall, CallBook, CallRequest
@@ -19,10 +20,13 @@ from gateway.options import GenerationOptions
 from gateway.served_model import ServedModel
 from gateway.text.text_request import TextRequest
 from protos.errors import NotReadyError
-from workers.engine.events import Event
+from workers.engine.events import Event, RequestEnded
 from workers.engine.load import ServingState
 from workers.engine.request import GenerationRequest
 from workers.grammar.spec import GrammarSpec
+
+E = TypeVar("E")
+Tell = Callable[[ChatEvent], Sequence[E | RequestEnded]]
 
 
 class Inference:
@@ -45,13 +49,23 @@ class Inference:
         return self.book.open(call, len(prompt), lambda: self._link.submit(wanted), lambda event: (event,))
 
     async def chat(self, request: ChatRequest, call: CallRequest) -> Call[ChatEvent]:
+        return await self.told_chat(request, call, lambda event: (event,))
+
+    async def told_chat(
+        self, request: ChatRequest, call: CallRequest, tell: Tell[E], opening: Sequence[E] = ()
+    ) -> Call[E]:
+        """A chat whose events are told in other words; its terminal one stays what it is."""
         if (known := self.book.known(call)) is not None:
             return known
         prompt = await asyncio.to_thread(self._prompter.prompt, request)
         wanted = _generation(call, prompt.token_ids, request.options, prompt.grammar)
         answer = ChatAnswer(self.model.tokenizer, request, call.call_id)
         return self.book.open(
-            call, len(prompt.token_ids), lambda: self._link.submit(wanted), answer.translate
+            call,
+            len(prompt.token_ids),
+            lambda: self._link.submit(wanted),
+            lambda event: [told for said in answer.translate(event) for told in tell(said)],
+            opening,
         )
 
     def find(self, call_id: str) -> AnyCall:

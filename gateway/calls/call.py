@@ -46,7 +46,7 @@ class CallTerms:
 
     call_id: str
     num_prompt_tokens: int
-    resume_s: float  # that it waits for a reader; 0: it ends with its reader
+    resume_s: float | None  # that it waits for a reader; 0: it ends with its reader; None: it needs none
     max_unread: int
     idempotency_key: str | None = None
 
@@ -55,13 +55,17 @@ class Call(Generic[E]):
     """`start`, then `batches`, as often as somebody wants to read."""
 
     def __init__(
-        self, terms: CallTerms, source: AsyncGenerator[Event, None], translate: Translate[E]
+        self,
+        terms: CallTerms,
+        source: AsyncGenerator[Event, None],
+        translate: Translate[E],
+        opening: Sequence[E] = (),
     ) -> None:
         self.terms = terms
         self._source = source
         self._translate = translate
         self._meter = OutputMeter(terms.num_prompt_tokens)
-        self._log: list[E | RequestEnded] = []
+        self._log: list[E | RequestEnded] = [*opening]
         self._first = 0  # the number of the first event that is still kept
         self._news = asyncio.Event()
         self._num_readers = 0
@@ -69,7 +73,7 @@ class Call(Generic[E]):
         self._why_cancelled: ExpertMeshError | None = None
         self._pumping: asyncio.Task[None] | None = None
         self._abandonment: asyncio.TimerHandle | None = None
-        self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.ended: asyncio.Future[RequestEnded] = asyncio.get_running_loop().create_future()
 
     @property
     def call_id(self) -> str:
@@ -78,7 +82,7 @@ class Call(Generic[E]):
     @property
     def is_kept(self) -> bool:
         """Whether events that have been read can be read again."""
-        return self.terms.resume_s > 0
+        return self.terms.resume_s is None or self.terms.resume_s > 0
 
     @property
     def has_ended(self) -> bool:
@@ -151,7 +155,7 @@ class Call(Generic[E]):
         self._meter.note(event)
         self._log += self._translate(event)
         if isinstance(event, RequestEnded):
-            self._end()
+            self._end(event)
         elif not self.is_kept and len(self._log) > self.terms.max_unread:
             raise SlowReaderError(
                 f"{len(self._log)} events of {self.call_id} wait to be read, and at most "
@@ -163,14 +167,15 @@ class Call(Generic[E]):
         """The engine did not end it, so this does."""
         if self.has_ended:
             return
+        ended = RequestEnded(self.call_id, self._meter.usage(), error)
         if self.num_events:
-            self._log.append(RequestEnded(self.call_id, self._meter.usage(), error))
+            self._log.append(ended)
         else:
             self._refusal = error
-        self._end()
+        self._end(ended)
 
-    def _end(self) -> None:
-        self.ended.set_result(None)
+    def _end(self, ended: RequestEnded) -> None:
+        self.ended.set_result(ended)
         self._news.set()
 
     def _arrive(self) -> None:
@@ -182,6 +187,8 @@ class Call(Generic[E]):
     def _leave(self) -> None:
         self._num_readers -= 1
         if self._num_readers or self.has_ended:
+            return
+        if self.terms.resume_s is None:
             return
         if self.is_kept:
             loop = asyncio.get_running_loop()

@@ -55,7 +55,9 @@ class ChatRequest:
 
     def __post_init__(self) -> None:
         if not self.turns:
-            raise InvalidRequestError("the conversation is empty; send at least one message").about("messages")
+            raise InvalidRequestError("the conversation is empty; send at least one message").about(
+                "messages"
+            )
         names = [tool.name for tool in self.tools]
         twice = next((name for name in names if names.count(name) > 1), None)
         if twice is not None:
@@ -72,8 +74,4 @@ class ChatRequest:
 
     @property
     def needs_envelope(self) -> bool:
-        return (
-            self.is_enveloped
-            or self.tool_choice.use is ToolUse.REQUIRED
-            or self.answer_format is not None
-        )
+        return self.is_enveloped or self.tool_choice.use is ToolUse.REQUIRED or self.answer_format is not None
