@@ -11,6 +11,7 @@ from gateway.responses.items import (
     CallItem,
     CallOutputItem,
     Item,
+    ItemStatus,
     MessageItem,
     ReasoningItem,
     Speaker,
@@ -18,10 +19,12 @@ from gateway.responses.items import (
 
 
 def turns_of(instructions: str | None, items: Iterable[Item]) -> tuple[Turn, ...]:
-    """What the assistant has said between two others becomes one turn, or several if its order asks for it."""
+    """What the assistant says in a row becomes one turn, or several where its order asks for it."""
     turns: list[Turn] = [InstructionTurn(instructions)] if instructions else []
     said = _Said()
     for item in items:
+        if _is_cut_call(item):
+            continue
         if not _is_said_by_assistant(item):
             turns += said.turns()
             said = _Said()
@@ -32,6 +35,11 @@ def turns_of(instructions: str | None, items: Iterable[Item]) -> tuple[Turn, ...
             said = _Said()
         said.add(item)
     return (*turns, *said.turns())
+
+
+def _is_cut_call(item: Item) -> bool:
+    """Nothing can have come of it."""
+    return isinstance(item, CallItem) and item.status is not ItemStatus.COMPLETED
 
 
 def _is_said_by_assistant(item: Item) -> bool:

@@ -1,4 +1,4 @@
-"""What whoever follows a response is told, in order; each event has a number, from 0, which the call gives it.
+"""What whoever follows a response is told, in order. Events are numbered from 0, by their call.
 
 Plain values. An item is added, its text comes in deltas, and it is done, before another is added. The one
 terminal event is a `ResponseMoment` whose response has ended. Hot: named tuples.

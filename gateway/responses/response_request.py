@@ -28,9 +28,9 @@ class DeclaredTool:
 
 @dataclass(frozen=True, slots=True)
 class ToolSelection:
-    """`allowed`, if given: the tools that may be called this time, by name; the others are as if undeclared."""
+    """`allowed`, if given: the names of the tools that may be called; the others are as if undeclared."""
 
-    choice: ToolChoice = ToolChoice()
+    choice: ToolChoice = field(default_factory=ToolChoice)
     allowed: tuple[str, ...] | None = None
 
 
@@ -82,7 +82,7 @@ class ResponseRequest:
     instructions: str | None = None
     previous_response_id: str | None = None
     tools: tuple[DeclaredTool, ...] = ()
-    tool_selection: ToolSelection = ToolSelection()
+    tool_selection: ToolSelection = field(default_factory=ToolSelection)
     parallel_tool_calls: bool = True
     text_format: TextFormat = field(default_factory=TextFormat)
     effort: ReasoningEffort = ReasoningEffort.MEDIUM
@@ -127,7 +127,8 @@ class ResponseRequest:
         for name in self.tool_selection.allowed or ():
             if name not in names:
                 raise InvalidRequestError(
-                    f"the tool {name!r} is allowed and not declared; declared are {', '.join(names) or 'none'}"
+                    f"the tool {name!r} is allowed and not declared; declared are "
+                    f"{', '.join(names) or 'none'}"
                 ).about("tool_choice")
         if self.tool_selection.choice.use is ToolUse.REQUIRED and self.tool_selection.allowed == ():
             raise InvalidRequestError(

@@ -27,7 +27,7 @@ NewId = Callable[[str], str]
 
 
 class ResponseWriter:
-    """`take` every event of the chat. The chat's terminal event is passed on as it is; `end` says what it means."""
+    """`take` every event of the chat. Its terminal event is passed on as it is; `end` says what it means."""
 
     def __init__(self, begun: Response, new_id: NewId, clock: Callable[[], float]) -> None:
         self._begun = begun

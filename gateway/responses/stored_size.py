@@ -1,4 +1,4 @@
-"""What keeping an item or a response costs in memory, nearly. Text is counted exactly, the rest by the piece."""
+"""What keeping an item or a response costs in memory, nearly: text as it is, the rest by the piece."""
 
 import json
 
