@@ -13,6 +13,7 @@ from gateway.responses.items import (
     Item,
     ItemStatus,
     MessageItem,
+    Phase,
     ReasoningItem,
     Speaker,
 )
@@ -71,15 +72,14 @@ class _Said:
     reasoning: list[str] = field(default_factory=list)
     content: list[str] = field(default_factory=list)
     calls: list[ToolCall] = field(default_factory=list)
+    is_answered: bool = False  # what was said was no preamble
 
     def has_room_for(self, item: Item) -> bool:
         match item:
-            case ReasoningItem():
-                return not self.content and not self.calls
-            case MessageItem():
-                return not self.content and not self.calls
-            case _:
+            case CallItem():
                 return True
+            case _:
+                return not self.calls and not self.is_answered
 
     def add(self, item: Item) -> None:
         match item:
@@ -87,10 +87,11 @@ class _Said:
                 self.reasoning.append(item.text)
             case MessageItem():
                 self.content.append(item.text)
+                self.is_answered = item.phase is not Phase.COMMENTARY
             case CallItem():
                 self.calls.append(ToolCall(item.call_id, item.name, item.arguments))
 
     def turns(self) -> tuple[AssistantTurn, ...]:
         if not (self.reasoning or self.content or self.calls):
             return ()
-        return (AssistantTurn("\n".join(self.reasoning), "".join(self.content), tuple(self.calls)),)
+        return (AssistantTurn("\n".join(self.reasoning), "\n".join(self.content), tuple(self.calls)),)

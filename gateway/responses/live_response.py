@@ -55,10 +55,13 @@ class LiveResponse:
         return follow(self.call, self._writer.end, after)
 
     async def finished(self) -> Response:
-        """Reads it to its end. Raises what its engine refused it with."""
+        """Reads it to its end. Raises what it failed with."""
         async with aclosing(self.call.batches()) as batches:
             async for _ in batches:
                 pass
+        error = self.call.ended.result().error
+        if error is not None:
+            raise error
         return self.response
 
     async def cancel(self) -> Response:

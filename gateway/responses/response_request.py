@@ -11,6 +11,7 @@ from enum import StrEnum
 from gateway.chat.chat_request import AnswerFormat, ChatRequest, ToolChoice, ToolUse
 from gateway.harmony.settings import FunctionTool, ReasoningEffort
 from gateway.options import GenerationOptions
+from gateway.responses.call_pairs import check_calls
 from gateway.responses.item_turns import turns_of
 from gateway.responses.items import Item, ItemReference
 from model.sampling.parameters import SamplingParameters
@@ -109,7 +110,8 @@ class ResponseRequest:
         return self.tools if allowed is None else tuple(t for t in self.tools if t.function.name in allowed)
 
     def chat_request(self, context: tuple[Item, ...]) -> ChatRequest:
-        """`context`: all items that the answer is to follow, the input included."""
+        """`context`: all items that the answer is to follow, the input included. Raises what is wrong with it."""
+        check_calls(context)
         options = GenerationOptions(self.sampling, self.max_output_tokens)
         offered = self.offered_tools
         return ChatRequest(
