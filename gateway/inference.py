@@ -1,7 +1,7 @@
 """What a gateway can do, whoever asks and on which face: open calls, find them again, count tokens.
 
-It joins the parts and does nothing itself: harmony (`chat`), calls (`calls`), engines (`engine_link`). Both faces
-call it, and nothing but it. Of one event loop.
+It joins the parts and does nothing itself: harmony (`chat`), calls (`calls`), engines (`engine_link`). Both
+faces call it, and nothing but it. Of one event loop.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ Tell = Callable[[ChatEvent], Sequence[E | RequestEnded]]
 
 
 class Inference:
-    """`text` and `chat` open calls; a refusal that needs the engine comes with the first batch of the call."""
+    """`text` and `chat` open calls; what the engine refuses, it refuses at the first batch of the call."""
 
     def __init__(
         self, link: EngineLink, model: ServedModel, book: CallBook, today: Callable[[], date] = date.today

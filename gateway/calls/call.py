@@ -1,8 +1,8 @@
 """One request that the gateway has taken: its events as they come, numbered, for whoever reads them.
 
-It outlives its reader only if it may be resumed; else it is cancelled, and the engine's pages are free, as soon
-as nobody reads. It ends in exactly one RequestEnded. Not here: which calls there are (`call_book`), what the
-events mean (whoever opens the call gives the translation), and the wire. Of one event loop.
+It outlives its reader only if it may be resumed; else it is cancelled, and the engine's pages are free, as
+soon as nobody reads. It ends in exactly one RequestEnded. Not here: which calls there are (`call_book`), what
+the events mean (whoever opens the call gives the translation), and the wire. Of one event loop.
 """
 
 import asyncio
@@ -59,11 +59,14 @@ class Call(Generic[E]):
         terms: CallTerms,
         source: AsyncGenerator[Event, None],
         translate: Translate[E],
+        on_end: Callable[[], None] = lambda: None,
         opening: Sequence[E] = (),
     ) -> None:
+        """`on_end` is called at the moment of its end."""
         self.terms = terms
         self._source = source
         self._translate = translate
+        self._on_end = on_end
         self._meter = OutputMeter(terms.num_prompt_tokens)
         self._log: list[E | RequestEnded] = [*opening]
         self._first = 0  # the number of the first event that is still kept
@@ -99,6 +102,7 @@ class Call(Generic[E]):
 
     def start(self) -> None:
         self._pumping = asyncio.create_task(self._pump(), name=f"call {self.call_id}")
+        self._pumping.add_done_callback(lambda _: self._fail(self._cancellation()))  # before it could begin
 
     async def batches(self, after: int = -1) -> AsyncGenerator[Batch[E], None]:
         """The events behind the one with this number, to the terminal one; read it under `aclosing`.
@@ -108,8 +112,8 @@ class Call(Generic[E]):
         position = after + 1
         if not self._first <= position <= self.num_events:
             raise CallNotKeptError(
-                f"the events of {self.call_id} behind number {after} cannot be read: it has {self.num_events}, "
-                f"and those before number {self._first} are not kept"
+                f"the events of {self.call_id} behind number {after} cannot be read: it has "
+                f"{self.num_events}, and those before number {self._first} are not kept"
             )
         self._arrive()
         try:
@@ -144,7 +148,7 @@ class Call(Generic[E]):
         except ExpertMeshError as error:
             self._fail(error)
         except asyncio.CancelledError:
-            self._fail(self._why_cancelled or RequestCancelledError(f"{self.call_id}: the gateway stops"))
+            self._fail(self._cancellation())
         except Exception:
             logger.exception("the call %s broke", self.call_id)
             self._fail(InternalError(f"{self.call_id} broke inside the gateway; its log says how"))
@@ -174,8 +178,12 @@ class Call(Generic[E]):
             self._refusal = error
         self._end(ended)
 
+    def _cancellation(self) -> ExpertMeshError:
+        return self._why_cancelled or RequestCancelledError(f"{self.call_id}: the gateway stops")
+
     def _end(self, ended: RequestEnded) -> None:
         self.ended.set_result(ended)
+        self._on_end()
         self._news.set()
 
     def _arrive(self) -> None:

@@ -88,12 +88,11 @@ class CallBook:
             self._settings.max_unread,
             request.idempotency_key,
         )
-        call = Call(terms, submit(), translate, opening)
+        call = Call(terms, submit(), translate, lambda: self._note_end(request.call_id), opening)
         self._calls[call.call_id] = call
         if request.idempotency_key is not None:
             self._key_to_call[request.idempotency_key] = _Keyed(call, request.digest)
         self._is_idle.clear()
-        call.ended.add_done_callback(lambda _: self._note_end(call))
         call.start()
         return call
 
@@ -160,10 +159,11 @@ class CallBook:
         is_kept = request.is_resumable or request.idempotency_key is not None
         return self._settings.resume_s if is_kept else 0.0
 
-    def _note_end(self, call: AnyCall) -> None:
+    def _note_end(self, call_id: str) -> None:
+        call = self._calls[call_id]
         if call.is_kept and not call.was_refused and not self._is_draining:
             loop = asyncio.get_running_loop()
-            self._ended[call.call_id] = loop.call_later(self._settings.keep_ended_s, self._forget, call)
+            self._ended[call_id] = loop.call_later(self._settings.keep_ended_s, self._forget, call)
             if len(self._ended) > self._settings.max_kept:
                 self.forget(next(iter(self._ended)))
         else:

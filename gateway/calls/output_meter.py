@@ -1,4 +1,4 @@
-"""Counts what a call has put out, for calls whose engine cannot say it any more: cancelled ones, broken ones."""
+"""Counts what a call has put out, for calls whose engine cannot say it any more: cancelled, or broken."""
 
 from workers.engine.events import ChoiceDelta, Event, RequestEnded, Usage
 

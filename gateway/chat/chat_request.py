@@ -43,7 +43,7 @@ class AnswerFormat:
 
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
-    """`is_enveloped`: malformed harmony is made impossible; it is anyway where a tool or a format is required."""
+    """`is_enveloped` makes malformed harmony impossible; a required tool or a format does so anyway."""
 
     turns: tuple[Turn, ...]
     tools: tuple[FunctionTool, ...] = ()
@@ -69,7 +69,7 @@ class ChatRequest:
             ).about("tool_choice")
         if choice.name is not None and choice.name not in names:
             raise InvalidRequestError(
-                f"the tool {choice.name!r} must be called and is not declared; declared are {', '.join(names)}"
+                f"the tool {choice.name!r} must be called and is not declared; declared: {', '.join(names)}"
             ).about("tool_choice")
 
     @property

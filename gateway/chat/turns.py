@@ -1,4 +1,4 @@
-"""A conversation as clients tell it: turns. Both faces make these; `chat.conversation` makes harmony of them."""
+"""A conversation as clients tell it. Both faces make turns; `chat.conversation` makes harmony of them."""
 
 from dataclasses import dataclass
 

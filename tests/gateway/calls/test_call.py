@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
+from itertools import pairwise
 
 import pytest
 
@@ -66,7 +67,7 @@ async def read_all(call: Call[Event], after: int = -1) -> list[Batch[Event]]:
 
 
 def events_of(batches: Sequence[Batch[Event]]) -> list[Event]:
-    for former, latter in zip(batches, batches[1:], strict=False):
+    for former, latter in pairwise(batches):
         assert latter.first == former.last + 1, "numbers have no gap"
     return [event for batch in batches for event in batch.events]
 
@@ -229,3 +230,10 @@ async def test_a_reader_that_does_not_read_is_cut_off() -> None:
     assert len(rest) == 7, "those that may wait, the one too many, and the end"
     assert isinstance(rest[-1], RequestEnded)
     assert isinstance(rest[-1].error, SlowReaderError)
+
+
+async def test_one_that_is_cancelled_before_it_could_begin_ends_too() -> None:
+    call = opened(Engine())
+    call.cancel()
+    with pytest.raises(RequestCancelledError):
+        await read_all(call)
