@@ -110,7 +110,7 @@ class ResponseRequest:
         return self.tools if allowed is None else tuple(t for t in self.tools if t.function.name in allowed)
 
     def chat_request(self, context: tuple[Item, ...]) -> ChatRequest:
-        """`context`: all items that the answer is to follow, the input included. Raises what is wrong with it."""
+        """`context`: all items that the answer is to follow, the input included; it is checked here."""
         check_calls(context)
         options = GenerationOptions(self.sampling, self.max_output_tokens)
         offered = self.offered_tools

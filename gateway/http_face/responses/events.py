@@ -6,7 +6,7 @@ Pure. Each event stands under its type and carries its number: who lost the stre
 from collections.abc import Sequence
 
 from gateway.http_face.json_text import json_bytes
-from gateway.http_face.response_json import (
+from gateway.http_face.responses.answer import (
     Json,
     item_json,
     logprobs_json,
@@ -14,6 +14,7 @@ from gateway.http_face.response_json import (
     response_json,
     text_part,
 )
+from gateway.http_face.token_names import TokenNames
 from gateway.responses.live_response import EventBatch
 from gateway.responses.response_events import (
     ArgumentsDelta,
@@ -29,33 +30,32 @@ from gateway.responses.response_events import (
     TextKind,
 )
 from model.sampling.sampled_tokens import PositionLogprobs
-from model.tokenizer.tokenizer import Tokenizer
 
 TextEvent = PartAdded | TextDelta | TextDone | PartDone
 
 
-def batch_bytes(batch: EventBatch, tokenizer: Tokenizer) -> bytes:
+def batch_bytes(batch: EventBatch, names: TokenNames) -> bytes:
     """One write for all that is new."""
     return b"".join(
-        _event_bytes(event, batch.first + index, tokenizer) for index, event in enumerate(batch.events)
+        _event_bytes(event, batch.first + index, names) for index, event in enumerate(batch.events)
     )
 
 
-def event_json(event: ResponseEvent, number: int, tokenizer: Tokenizer) -> Json:
-    kind, fields = _described(event, tokenizer)
+def event_json(event: ResponseEvent, number: int, names: TokenNames) -> Json:
+    kind, fields = _described(event, names)
     return {"type": f"response.{kind}", "sequence_number": number, **fields}
 
 
-def _event_bytes(event: ResponseEvent, number: int, tokenizer: Tokenizer) -> bytes:
-    document = event_json(event, number, tokenizer)
+def _event_bytes(event: ResponseEvent, number: int, names: TokenNames) -> bytes:
+    document = event_json(event, number, names)
     return b"event: %b\ndata: %b\n\n" % (str(document["type"]).encode(), json_bytes(document))
 
 
-def _described(event: ResponseEvent, tokenizer: Tokenizer) -> tuple[str, Json]:
+def _described(event: ResponseEvent, names: TokenNames) -> tuple[str, Json]:
     """-> its type and its own fields."""
     match event:
         case TextDelta() | TextDone() | PartAdded() | PartDone():
-            kind, fields = _of_text(event, tokenizer)
+            kind, fields = _of_text(event, names)
             place: Json = {"item_id": event.item_id, "output_index": event.output_index, "content_index": 0}
             return kind, {**place, **fields}
         case ArgumentsDelta():
@@ -66,34 +66,34 @@ def _described(event: ResponseEvent, tokenizer: Tokenizer) -> tuple[str, Json]:
             done = {"name": event.name, "arguments": event.arguments}
             return "function_call_arguments.done", {**place, **done}
         case ItemAdded():
-            return "output_item.added", _item(event, tokenizer)
+            return "output_item.added", _item(event, names)
         case ItemDone():
-            return "output_item.done", _item(event, tokenizer)
+            return "output_item.done", _item(event, names)
         case ResponseMoment():
-            return event.moment.value, {"response": response_json(event.response, tokenizer)}
+            return event.moment.value, {"response": response_json(event.response, names)}
 
 
-def _of_text(event: TextEvent, tokenizer: Tokenizer) -> tuple[str, Json]:
+def _of_text(event: TextEvent, names: TokenNames) -> tuple[str, Json]:
     match event:
         case TextDelta():
-            return f"{event.kind.value}.delta", {"delta": event.text, **_logprobs(event, tokenizer)}
+            return f"{event.kind.value}.delta", {"delta": event.text, **_logprobs(event, names)}
         case TextDone():
-            return f"{event.kind.value}.done", {"text": event.text, **_logprobs(event, tokenizer)}
+            return f"{event.kind.value}.done", {"text": event.text, **_logprobs(event, names)}
         case PartAdded():
-            return "content_part.added", {"part": _part(event.kind, "", (), tokenizer)}
+            return "content_part.added", {"part": _part(event.kind, "", (), names)}
         case PartDone():
-            return "content_part.done", {"part": _part(event.kind, event.text, event.logprobs, tokenizer)}
+            return "content_part.done", {"part": _part(event.kind, event.text, event.logprobs, names)}
 
 
-def _logprobs(event: TextDelta | TextDone, tokenizer: Tokenizer) -> Json:
+def _logprobs(event: TextDelta | TextDone, names: TokenNames) -> Json:
     if event.kind is TextKind.REASONING:
         return {}
-    return {"logprobs": logprobs_json(event.logprobs, tokenizer)}
+    return {"logprobs": logprobs_json(event.logprobs, names)}
 
 
-def _part(kind: TextKind, text: str, logprobs: Sequence[PositionLogprobs], tokenizer: Tokenizer) -> Json:
-    return reasoning_part(text) if kind is TextKind.REASONING else text_part(text, logprobs, tokenizer)
+def _part(kind: TextKind, text: str, logprobs: Sequence[PositionLogprobs], names: TokenNames) -> Json:
+    return reasoning_part(text) if kind is TextKind.REASONING else text_part(text, logprobs, names)
 
 
-def _item(event: ItemAdded | ItemDone, tokenizer: Tokenizer) -> Json:
-    return {"output_index": event.output_index, "item": item_json(event.item, tokenizer)}
+def _item(event: ItemAdded | ItemDone, names: TokenNames) -> Json:
+    return {"output_index": event.output_index, "item": item_json(event.item, names)}

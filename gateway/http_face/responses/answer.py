@@ -1,22 +1,22 @@
-"""Responses and their items as OpenAI's clients read them: every field that those expect, as plain JSON values.
+"""Responses and their items as OpenAI's clients read them, with every field that those expect.
 
-Pure. Not here: the events of a stream (`response_events_json`), and what clients send (`response_body`).
+Pure. Not here: the events of a stream (`events`), and what clients send (`body`).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from gateway.chat.chat_request import ToolUse
+from gateway.http_face.token_names import TokenNames
 from gateway.responses.items import CallItem, CallOutputItem, Item, MessageItem, Phase, ReasoningItem, Speaker
 from gateway.responses.response import Response, ResponseStatus
 from gateway.responses.response_request import DeclaredTool, FormatKind, TextFormat, ToolSelection
-from model.sampling.sampled_tokens import PositionLogprobs, TokenLogprob
-from model.tokenizer.tokenizer import Tokenizer
+from model.sampling.sampled_tokens import PositionLogprobs
 from workers.engine.events import Usage
 
 Json = dict[str, object]
 
 
-def response_json(response: Response, tokenizer: Tokenizer) -> Json:
+def response_json(response: Response, names: TokenNames) -> Json:
     request, labels = response.request, response.request.labels
     return {
         "id": response.response_id,
@@ -31,7 +31,7 @@ def response_json(response: Response, tokenizer: Tokenizer) -> Json:
         "max_output_tokens": request.max_output_tokens,
         "max_tool_calls": labels.max_tool_calls,
         "model": request.model,
-        "output": [item_json(item, tokenizer) for item in response.output],
+        "output": [item_json(item, names) for item in response.output],
         "parallel_tool_calls": request.parallel_tool_calls,
         "previous_response_id": request.previous_response_id,
         "prompt_cache_key": labels.prompt_cache_key,
@@ -52,12 +52,12 @@ def response_json(response: Response, tokenizer: Tokenizer) -> Json:
     }
 
 
-def item_json(item: Item, tokenizer: Tokenizer) -> Json:
+def item_json(item: Item, names: TokenNames) -> Json:
     common: Json = {"id": item.item_id, "status": item.status.value}
     match item:
         case MessageItem():
             phase = {"phase": item.phase.value} if isinstance(item.phase, Phase) else {}
-            content = _content(item, tokenizer)
+            content = _content(item, names)
             return {**common, "type": "message", "role": item.speaker.value, "content": content, **phase}
         case ReasoningItem():
             content = [reasoning_part(item.text)] if item.text else []
@@ -80,12 +80,12 @@ def item_json(item: Item, tokenizer: Tokenizer) -> Json:
             }
 
 
-def text_part(text: str, logprobs: Sequence[PositionLogprobs], tokenizer: Tokenizer) -> Json:
+def text_part(text: str, logprobs: Sequence[PositionLogprobs], names: TokenNames) -> Json:
     return {
         "type": "output_text",
         "text": text,
         "annotations": [],
-        "logprobs": logprobs_json(logprobs, tokenizer),
+        "logprobs": logprobs_json(logprobs, names),
     }
 
 
@@ -93,28 +93,19 @@ def reasoning_part(text: str) -> Json:
     return {"type": "reasoning_text", "text": text}
 
 
-def logprobs_json(logprobs: Sequence[PositionLogprobs], tokenizer: Tokenizer) -> list[Json]:
+def logprobs_json(logprobs: Sequence[PositionLogprobs], names: TokenNames) -> list[Json]:
     return [
         {
-            **_token(position.chosen, tokenizer),
-            "top_logprobs": [_token(each, tokenizer) for each in position.top],
+            **names.entry(position.chosen),
+            "top_logprobs": [names.entry(each) for each in position.top],
         }
         for position in logprobs
     ]
 
 
-def _token(each: TokenLogprob, tokenizer: Tokenizer) -> Json:
-    spelt = tokenizer.token_bytes(each.token_id)
-    return {
-        "token": spelt.decode("utf-8", errors="replace"),
-        "bytes": list(spelt),
-        "logprob": each.logprob,
-    }
-
-
-def _content(item: MessageItem, tokenizer: Tokenizer) -> list[Json]:
+def _content(item: MessageItem, names: TokenNames) -> list[Json]:
     if item.speaker is Speaker.ASSISTANT:
-        return [text_part(text, item.logprobs, tokenizer) for text in item.texts]
+        return [text_part(text, item.logprobs, names) for text in item.texts]
     return [{"type": "input_text", "text": text} for text in item.texts]
 
 
@@ -153,9 +144,7 @@ def _tool_choice(selection: ToolSelection) -> str | Json:
     choice = selection.choice
     mode = {ToolUse.NONE: "none", ToolUse.AUTO: "auto", ToolUse.REQUIRED: "required"}[choice.use]
     if selection.allowed is not None:
-        tools: Sequence[Mapping[str, str]] = [
-            {"type": "function", "name": name} for name in selection.allowed
-        ]
+        tools = [{"type": "function", "name": name} for name in selection.allowed]
         return {"type": "allowed_tools", "mode": mode, "tools": tools}
     return mode if choice.name is None else {"type": "function", "name": choice.name}
 
