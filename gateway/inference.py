@@ -16,6 +16,7 @@ from gateway.chat.chat_events import ChatEvent
 from gateway.chat.chat_prompt import ChatPrompter
 from gateway.chat.chat_request import ChatRequest
 from gateway.engine_link.link import EngineLink
+from gateway.harmony.vocabulary import HarmonyVocabulary
 from gateway.options import GenerationOptions
 from gateway.served_model import ServedModel
 from gateway.text.text_request import TextRequest
@@ -38,7 +39,8 @@ class Inference:
         self.model = model
         self.book = book
         self._link = link
-        self._prompter = ChatPrompter(model.tokenizer, today)
+        self._vocabulary = HarmonyVocabulary.of(model.tokenizer)
+        self._prompter = ChatPrompter(self._vocabulary, today)
 
     async def text(self, request: TextRequest, call: CallRequest) -> Call[Event]:
         """Its events are the engine's own."""
@@ -59,7 +61,7 @@ class Inference:
             return known
         prompt = await asyncio.to_thread(self._prompter.prompt, request)
         wanted = _generation(call, prompt.token_ids, request.options, prompt.grammar)
-        answer = ChatAnswer(self.model.tokenizer, request, call.call_id)
+        answer = ChatAnswer(self._vocabulary, request, call.call_id)
         return self.book.open(
             call,
             len(prompt.token_ids),

@@ -90,7 +90,9 @@ def test_answers_are_read_as_openai_harmony_reads_them(
         is_last = index == len(written) - 1
         token_ids += reader.encode(f"{'<|start|>assistant' if index else ''}{header}")
         token_ids += reader.vocabulary.tokenizer.encode(text)
-        token_ids += reader.encode(("<|call|>" if "to=" in header else "<|return|>") if is_last else "<|end|>")
+        token_ids += reader.encode(
+            ("<|call|>" if "to=" in header else "<|return|>") if is_last else "<|end|>"
+        )
     parser = reader.answer()
     messages = assemble(read(parser, token_ids, sizes))
     assert [each.message for each in messages] == oracle.parse(token_ids, Role.ASSISTANT)
