@@ -1,7 +1,7 @@
 """What the engine says of a chat, in the client's words: tokens become typed deltas, choice by choice.
 
-Not here: how tokens become messages (`gateway.harmony.parser`), nor the wire. One object for each call; no step
-of it can fail, whatever the model writes.
+Not here: how tokens become messages (`gateway.harmony.parser`), nor the wire. One object for each call; no
+step of it can fail, whatever the model writes.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

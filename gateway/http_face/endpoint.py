@@ -10,6 +10,15 @@ from gateway.http_face.exchange import Exchange
 Serve = Callable[[Exchange], Awaitable[None]]
 """Answers it, or raises an error of the tree before anything of the answer is written."""
 
+GENERATING = {
+    404: "The model is not served here",
+    409: "The idempotency key was used for another request",
+    429: "There is no room; retry after the time that the header says",
+    503: "Nothing can be generated now; retry after the time that the header says",
+    504: "The request did not end in its time",
+}
+"""What may become of a request that makes the engine work."""
+
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:

@@ -4,7 +4,8 @@ Not here: what an event says; whoever streams brings its bytes.
 """
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 
 from gateway.http_face.error_answer import ErrorAnswer, hidden, is_for_clients
 from gateway.http_face.exchange import Exchange
@@ -15,16 +16,17 @@ logger = logging.getLogger(__name__)
 DONE = b"data: [DONE]\n\n"
 
 
-async def send_events(exchange: Exchange, events: AsyncIterator[bytes], last: bytes = DONE) -> None:
+async def send_events(exchange: Exchange, events: AsyncGenerator[bytes, None], last: bytes = DONE) -> None:
     """`events` gives one or more whole events at a time, and raises where they cannot go on.
 
     Nothing is written before the first ones are there: an error until then has a status of its own.
     """
     try:
-        async for data in events:
-            if not exchange.has_begun:
-                await exchange.begin_events()
-            await exchange.write(data)
+        async with aclosing(events):
+            async for data in events:
+                if not exchange.has_begun:
+                    await exchange.begin_events()
+                await exchange.write(data)
     except ExpertMeshError as error:
         if not exchange.has_begun or exchange.is_gone:
             raise

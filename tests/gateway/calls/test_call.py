@@ -56,7 +56,7 @@ def same(event: Event) -> Sequence[Event]:
 
 
 def opened(engine: Engine, *, resume_s: float = 0.0, max_unread: int = 100) -> Call[Event]:
-    call = Call(CallTerms("call", 3, resume_s, max_unread), engine.events(), same)
+    call: Call[Event] = Call(CallTerms("call", 3, resume_s, max_unread), engine.events(), same)
     call.start()
     return call
 
@@ -75,7 +75,12 @@ def events_of(batches: Sequence[Batch[Event]]) -> list[Event]:
 async def test_a_reader_gets_everything_in_order_and_then_an_end() -> None:
     engine = Engine()
     call = opened(engine)
-    said = [delta("a"), delta("b"), delta("c", finish=FinishReason.STOP), RequestEnded("call", USAGE)]
+    said: list[Event] = [
+        delta("a"),
+        delta("b"),
+        delta("c", finish=FinishReason.STOP),
+        RequestEnded("call", USAGE),
+    ]
     engine.say(*said)
     batches = await read_all(call)
     assert events_of(batches) == said
