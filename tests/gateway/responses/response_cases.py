@@ -46,7 +46,7 @@ def user(item_id: str, text: str) -> MessageItem:
     return MessageItem(item_id, Speaker.USER, (text,))
 
 
-def request(*items: Item, model: str = "gpt-oss", **fields: object) -> ResponseRequest:
+def request(*items: Item, model: str = "tiny", **fields: object) -> ResponseRequest:
     return ResponseRequest(model, items or (user("msg_in", "Is the sea blue?"),), **fields)  # type: ignore[arg-type]
 
 

@@ -11,7 +11,6 @@ from tempfile import TemporaryDirectory
 
 from openai import AsyncOpenAI
 
-from gateway.calls.call_book import CallBook
 from gateway.calls.call_settings import CallSettings
 from gateway.http_face.http_face import HttpFace
 from gateway.http_face.responses.endpoints import response_endpoints
@@ -19,14 +18,11 @@ from gateway.inference import Inference
 from gateway.responses.memory_store import MemoryStore
 from gateway.responses.response_settings import ResponseSettings
 from gateway.responses.responses import Responses
-from gateway.served_model import ServedModel
-from model.tokenizer.byte_tokenizer import write_byte_tokenizer
-from model.tokenizer.tokenizer import Tokenizer
+from tests.gateway.engine_link.hearing import nothing_is_left
+from tests.gateway.http_face.running_face import byte_tokenizer, inference_over
 from tests.gateway.responses.response_cases import FakeClock
 from tests.gateway.scripted_link import ScriptedLink
 from workers.engine.request import GenerationRequest
-
-MODEL = "gpt-oss"
 
 
 def thinking(reasoning: str, answer: str) -> str:
@@ -41,12 +37,6 @@ def calling(reasoning: str, name: str, arguments: str) -> str:
         f"<|channel|>analysis<|message|>{reasoning}<|end|><|start|>assistant"
         f"<|channel|>commentary to=functions.{name} <|constrain|>json<|message|>{arguments}<|call|>"
     )
-
-
-def byte_tokenizer() -> Tokenizer:
-    with TemporaryDirectory() as folder:
-        write_byte_tokenizer(Path(folder), vocab_size=300)
-        return Tokenizer.open(Path(folder), vocab_size=300)
 
 
 class Answers:
@@ -86,9 +76,10 @@ async def running(
     *texts: str, settings: ResponseSettings | None = None, calls: CallSettings | None = None
 ) -> AsyncIterator[Gateway]:
     settings, clock = settings or ResponseSettings(), FakeClock()
-    link = ScriptedLink(byte_tokenizer(), Answers(texts or (thinking("Hm.", "Yes."),)))
-    model = ServedModel(MODEL, link.tokenizer, 4096, 1_700_000_000)
-    inference = Inference(link, model, CallBook(calls))
+    with TemporaryDirectory() as folder:
+        tokenizer = byte_tokenizer(Path(folder))
+    link = ScriptedLink(tokenizer, Answers(texts or (thinking("Hm.", "Yes."),)))
+    inference = inference_over(link, tokenizer, calls)
     store = MemoryStore(settings, clock)
     responses = Responses(inference, store, settings, clock)
     try:
@@ -96,6 +87,7 @@ async def running(
     finally:
         await inference.book.aclose()
         await responses.aclose()
+    await nothing_is_left()
 
 
 @dataclass

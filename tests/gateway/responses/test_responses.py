@@ -124,10 +124,10 @@ async def test_an_item_stands_for_one_that_is_kept() -> None:
         asked = await gateway.responses.create(request())
         answer = (await asked.finished()).output[-1]
         reference = ItemReference(answer.item_id)
-        await finished(gateway, ResponseRequest("gpt-oss", (reference, user("m", "Why?"))))
+        await finished(gateway, ResponseRequest("tiny", (reference, user("m", "Why?"))))
         assert "<|channel|>final<|message|>Yes.<|end|><|start|>user<|message|>Why?" in gateway.prompt(1)
         with pytest.raises(NotFoundError, match="no item 'msg_9' here") as caught:
-            await gateway.responses.create(ResponseRequest("gpt-oss", (ItemReference("msg_9"),)))
+            await gateway.responses.create(ResponseRequest("tiny", (ItemReference("msg_9"),)))
         assert caught.value.field == "input"
 
 
