@@ -238,7 +238,7 @@ def test_what_is_refused_is_said_in_words(fields: dict[str, object], about: str,
 
 def test_what_asks_for_nothing_is_taken() -> None:
     """As clients send it that write out every default."""
-    nothing = {
+    nothing: dict[str, object] = {
         "truncation": "disabled",
         "service_tier": "auto",
         "conversation": None,
