@@ -112,10 +112,13 @@ class ResponseRequest:
     def chat_request(self, context: tuple[Item, ...]) -> ChatRequest:
         """`context`: all items that the answer is to follow, the input included; it is checked here."""
         check_calls(context)
+        turns = turns_of(self.instructions, context)
+        if not turns:
+            raise InvalidRequestError("nothing of the input is for the model; send a message").about("input")
         options = GenerationOptions(self.sampling, self.max_output_tokens)
         offered = self.offered_tools
         return ChatRequest(
-            turns_of(self.instructions, context),
+            turns,
             tuple(tool.function for tool in offered),
             self.tool_selection.choice,
             self.text_format.answer_format(),

@@ -11,7 +11,7 @@ from gateway.chat.chat_request import ToolChoice, ToolUse
 from gateway.harmony.settings import FunctionTool, ReasoningEffort
 from gateway.http_face.body_check import TAG, check_body, check_refused
 from gateway.http_face.body_model import BodyModel, Ignored, Refused
-from gateway.http_face.responses.items_body import Input
+from gateway.http_face.responses.items_body import FunctionName, Input
 from gateway.http_face.responses.refusals import check_kinds
 from gateway.responses.items import Item, ItemReference, MessageItem, Speaker
 from gateway.responses.response_request import (
@@ -33,7 +33,7 @@ MAX_LABEL_NAME = 64
 
 class ToolBody(BodyModel):
     type: Literal["function"]
-    name: str
+    name: FunctionName
     description: str | None = None
     parameters: Schema | None = None
     strict: Annotated[bool | None, Field(description="the arguments are held to their schema")] = None
@@ -80,7 +80,7 @@ class PlainFormatBody(BodyModel):
 
 class SchemaFormatBody(BodyModel):
     type: Literal["json_schema"]
-    name: str
+    name: FunctionName
     schema_: Annotated[Schema, Field(alias="schema")]
     description: str | None = None
     strict: bool | None = None

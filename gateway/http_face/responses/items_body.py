@@ -26,6 +26,7 @@ from protos.errors import InvalidRequestError
 
 Id = Annotated[str | None, Ignored("an item of an input gets an id of its own")]
 Status = Literal["in_progress", "completed", "incomplete"]
+FunctionName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
 CallId = Annotated[str, Field(min_length=1, max_length=256)]
 _NOT_DIRECT = Refused("a function is called by the model itself", ({"type": "direct"},))
 _NO_NAMESPACE = Refused("functions have no namespaces here")
@@ -118,7 +119,7 @@ class ReasoningBody(BodyModel):
 class CallBody(BodyModel):
     type: Literal["function_call"]
     call_id: CallId
-    name: Annotated[str, Field(max_length=256)]
+    name: FunctionName
     arguments: str
     id: Id = None
     status: Status | None = None
