@@ -5,22 +5,24 @@ faces call it, and nothing but it. Of one event loop.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
 from datetime import date
 from typing import TypeVar
 
-from gateway.calls.call import Call
+from gateway.calls.call import Call, Translate
 from gateway.calls.call_book import AnyCall, CallBook, CallRequest
 from gateway.chat.chat_answer import ChatAnswer
 from gateway.chat.chat_events import ChatEvent
 from gateway.chat.chat_prompt import ChatPrompter
 from gateway.chat.chat_request import ChatRequest
 from gateway.engine_link.link import EngineLink
+from gateway.harmony.envelope import Envelope
 from gateway.harmony.vocabulary import HarmonyVocabulary
 from gateway.options import GenerationOptions
 from gateway.served_model import ServedModel
 from gateway.text.text_request import TextRequest
-from protos.errors import NotReadyError
+from protos.errors import InvalidGrammarError, NotReadyError
 from workers.engine.events import Event, RequestEnded
 from workers.engine.load import ServingState
 from workers.engine.request import GenerationRequest
@@ -51,22 +53,16 @@ class Inference:
         return self.book.open(call, len(prompt), lambda: self._link.submit(wanted), lambda event: (event,))
 
     async def chat(self, request: ChatRequest, call: CallRequest) -> Call[ChatEvent]:
-        return await self.told_chat(request, call, lambda event: (event,))
+        return await self._chat(request, call, lambda answer: answer.translate)
 
     async def told_chat(
         self, request: ChatRequest, call: CallRequest, tell: Tell[E], opening: Sequence[E] = ()
     ) -> Call[E]:
         """A chat whose events are told in other words; its terminal one stays what it is."""
-        if (known := self.book.known(call)) is not None:
-            return known
-        prompt = await asyncio.to_thread(self._prompter.prompt, request)
-        wanted = _generation(call, prompt.token_ids, request.options, prompt.grammar)
-        answer = ChatAnswer(self._vocabulary, request, call.call_id)
-        return self.book.open(
+        return await self._chat(
+            request,
             call,
-            len(prompt.token_ids),
-            lambda: self._link.submit(wanted),
-            lambda event: [told for said in answer.translate(event) for told in tell(said)],
+            lambda answer: lambda event: [told for said in answer.translate(event) for told in tell(said)],
             opening,
         )
 
@@ -80,8 +76,11 @@ class Inference:
 
     async def count_tokens(self, request: ChatRequest) -> int:
         """Of the prompt that this chat would be."""
-        prompt = await asyncio.to_thread(self._prompter.prompt, request)
-        return len(prompt.token_ids)
+        return len(await self.prompt_tokens(request))
+
+    async def prompt_tokens(self, request: ChatRequest) -> tuple[int, ...]:
+        """The prompt that this chat would be, to where the assistant's message begins."""
+        return (await asyncio.to_thread(self._prompter.prompt, request)).token_ids
 
     async def tokenize(self, text: str) -> list[int]:
         return await asyncio.to_thread(self.model.tokenizer.encode, text)
@@ -96,11 +95,46 @@ class Inference:
         if load.state is not ServingState.SERVING:
             raise NotReadyError(f"the engine is {load.state}")
 
+    def _submit(self, request: GenerationRequest, envelope: Envelope | None) -> AsyncGenerator[Event, None]:
+        events = self._link.submit(request)
+        return events if envelope is None else _explained(events, envelope)
+
+    async def _chat(
+        self,
+        request: ChatRequest,
+        call: CallRequest,
+        translate_of: Callable[[ChatAnswer], Translate[E]],
+        opening: Sequence[E] = (),
+    ) -> Call[E]:
+        if (known := self.book.known(call)) is not None:
+            return known
+        prompt = await asyncio.to_thread(self._prompter.prompt, request)
+        grammar = None if prompt.envelope is None else prompt.envelope.spec
+        wanted = _generation(call, prompt.token_ids, request.options, grammar)
+        answer = ChatAnswer(self._vocabulary, request, call.call_id)
+        return self.book.open(
+            call,
+            len(prompt.token_ids),
+            lambda: self._submit(wanted, prompt.envelope),
+            translate_of(answer),
+            opening,
+        )
+
     async def _prompt_of(self, request: TextRequest) -> tuple[int, ...]:
         if isinstance(request.prompt, str):
             return tuple(await self.tokenize(request.prompt))
         self.model.check_tokens(request.prompt)
         return request.prompt
+
+
+async def _explained(events: AsyncGenerator[Event, None], envelope: Envelope) -> AsyncGenerator[Event, None]:
+    """What the engine says against the grammar, in words of what the client sent."""
+    async with aclosing(events):
+        try:
+            async for event in events:
+                yield event
+        except InvalidGrammarError as error:
+            raise envelope.explain(error) from error
 
 
 def _generation(

@@ -26,9 +26,9 @@ class CallRequest:
 
     call_id: str
     is_resumable: bool = False  # its events are kept for a while, and it waits for a reader that was lost
-    needs_reader: bool = True  # False: it runs to its end whoever reads it, and its events are kept
     idempotency_key: str | None = None  # the same key: the same call, not another one
     digest: bytes = b""  # of all that is asked for: two requests with one key must be the same
+    needs_reader: bool = True  # False: it runs to its end whoever reads it, and its events are kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +77,11 @@ class CallBook:
     ) -> Call[E]:
         """Begins it. Raises NotReadyError, CapacityError or ConflictError, and then nothing has begun.
 
-        `opening`: events that it has before the engine says anything. It then cannot be refused any more:
-        what the engine refuses it with is its end.
+        A call with its key that was opened while the prompt was made is that call. `opening`: events that it
+        has before the engine says anything; it is not refused then, but ends with what the engine says.
         """
+        if (known := self.known(request)) is not None:
+            return known
         self._check_room(request)
         terms = CallTerms(
             request.call_id,
@@ -88,7 +90,14 @@ class CallBook:
             self._settings.max_unread,
             request.idempotency_key,
         )
-        call = Call(terms, submit(), translate, lambda: self._note_end(request.call_id), opening)
+        call = Call(
+            terms,
+            submit(),
+            translate,
+            on_end=lambda: self._note_end(request.call_id),
+            opening=opening,
+            pace_s=lambda: self.num_live / self._settings.writes_per_s,
+        )
         self._calls[call.call_id] = call
         if request.idempotency_key is not None:
             self._key_to_call[request.idempotency_key] = _Keyed(call, request.digest)

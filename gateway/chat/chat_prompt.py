@@ -7,16 +7,18 @@ from collections.abc import Callable
 from datetime import date
 from typing import NamedTuple
 
-from gateway.chat.chat_request import ChatRequest
+from gateway.chat.chat_request import ChatRequest, ToolUse
 from gateway.chat.conversation import messages_of
+from gateway.harmony.envelope import Envelope, envelope
 from gateway.harmony.renderer import HarmonyRenderer
+from gateway.harmony.settings import FUNCTIONS
+from gateway.harmony.tool_choice import ToolChoice
 from gateway.harmony.vocabulary import HarmonyVocabulary
-from workers.grammar.spec import GrammarSpec
 
 
 class ChatPrompt(NamedTuple):
     token_ids: tuple[int, ...]
-    grammar: GrammarSpec | None
+    envelope: Envelope | None
 
 
 class ChatPrompter:
@@ -29,4 +31,21 @@ class ChatPrompter:
     def prompt(self, request: ChatRequest) -> ChatPrompt:
         """Raises InvalidRequestError for a conversation that cannot have been."""
         token_ids = self._renderer.for_completion(messages_of(request, self._today()))
-        return ChatPrompt(tuple(token_ids), None)
+        return ChatPrompt(tuple(token_ids), _envelope_of(request) if request.needs_envelope else None)
+
+
+def _envelope_of(request: ChatRequest) -> Envelope:
+    answer = None if request.answer_format is None else request.answer_format.grammar
+    return envelope(request.tools, choice=_choice_of(request), response=answer)
+
+
+def _choice_of(request: ChatRequest) -> ToolChoice:
+    match request.tool_choice.use:
+        case ToolUse.NONE:
+            return ToolChoice.none()
+        case ToolUse.AUTO:
+            return ToolChoice.auto()
+        case ToolUse.REQUIRED if request.tool_choice.name is None:
+            return ToolChoice.required()
+        case ToolUse.REQUIRED:
+            return ToolChoice.named(f"{FUNCTIONS}.{request.tool_choice.name}")
