@@ -33,7 +33,7 @@ export async function streamed() {
   const answer = await stream.finalChatCompletion();
   return {
     content: answer.choices[0]?.message.content,
-    numDeltas: deltas.length,
+    fromDeltas: deltas.join(""),
     hasUsage: (answer.usage?.total_tokens ?? 0) > 0,
   };
 }

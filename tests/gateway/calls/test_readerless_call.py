@@ -5,19 +5,24 @@ from contextlib import aclosing
 
 import pytest
 
+from gateway.calls.call import Call
 from gateway.calls.call_book import CallBook, CallRequest
 from gateway.calls.call_settings import CallSettings
 from protos.errors import CallNotKeptError, CapacityError
 from tests.gateway.calls.test_call import USAGE, Engine, delta, events_of, read_all, same
-from workers.engine.events import RequestEnded
+from workers.engine.events import Event, RequestEnded
 
 READERLESS = CallRequest("call", needs_reader=False)
 IMPATIENT = CallSettings(resume_s=0.005)
 
 
+def opened(book: CallBook, engine: Engine, *opening: Event, request: CallRequest = READERLESS) -> Call[Event]:
+    return book.open(request, 3, engine.events, same, opening)
+
+
 async def test_it_runs_to_its_end_though_its_readers_leave() -> None:
     book, engine = CallBook(IMPATIENT), Engine()
-    call = book.open(READERLESS, 3, engine.events, same)
+    call = opened(book, engine)
     engine.say(delta("a"))
     async with aclosing(call.batches()) as batches:
         await anext(batches)
@@ -32,7 +37,7 @@ async def test_it_runs_to_its_end_though_its_readers_leave() -> None:
 
 async def test_what_it_opens_with_is_read_before_the_engine_says_anything() -> None:
     book, engine = CallBook(), Engine()
-    call = book.open(READERLESS, 3, engine.events, same, (delta("x"), delta("y")))
+    call = opened(book, engine, delta("x"), delta("y"))
     async with aclosing(call.batches()) as batches:
         first = await anext(batches)
         assert (first.first, first.events) == (0, (delta("x"), delta("y")))
@@ -44,7 +49,7 @@ async def test_what_it_opens_with_is_read_before_the_engine_says_anything() -> N
 
 async def test_once_opened_it_is_not_refused_but_ends() -> None:
     book, engine = CallBook(), Engine()
-    call = book.open(READERLESS, 3, engine.events, same, (delta("x"),))
+    call = opened(book, engine, delta("x"))
     refusal = CapacityError("no room")
     engine.say(refusal)
     assert (await call.ended).error is refusal
@@ -55,7 +60,7 @@ async def test_once_opened_it_is_not_refused_but_ends() -> None:
 
 async def test_a_refusal_is_its_end_too_though_nobody_is_told_it_as_an_event() -> None:
     book, engine = CallBook(), Engine()
-    call = book.open(CallRequest("call"), 3, engine.events, same)
+    call = opened(book, engine, request=CallRequest("call"))
     refusal = CapacityError("no room")
     engine.say(refusal)
     assert (await call.ended).error is refusal
@@ -64,7 +69,7 @@ async def test_a_refusal_is_its_end_too_though_nobody_is_told_it_as_an_event() -
 
 async def test_what_has_ended_is_forgotten_when_asked_and_what_runs_is_not() -> None:
     book, engine = CallBook(), Engine()
-    call = book.open(READERLESS, 3, engine.events, same)
+    call = opened(book, engine)
     book.forget("call")
     assert book.find("call") is call
     engine.say(RequestEnded("call", USAGE))
@@ -74,5 +79,5 @@ async def test_what_has_ended_is_forgotten_when_asked_and_what_runs_is_not() -> 
     with pytest.raises(CallNotKeptError):
         book.find("call")
     book.forget("call")
-    book.open(READERLESS, 3, engine.events, same).cancel()
+    opened(book, engine).cancel()
     await book.aclose()

@@ -116,7 +116,7 @@ async def test_they_drive_chat_responses_and_agents() -> None:
     assert {"response.created", "response.reasoning_text.delta", "response.completed"} <= types
     assert seen == {
         "chat.whole": {"content": "Yes.", "finish": "stop", "hasUsage": True},
-        "chat.streamed": {"content": "Yes.", "numDeltas": 4, "hasUsage": True},
+        "chat.streamed": {"content": "Yes.", "fromDeltas": "Yes.", "hasUsage": True},
         "chat.tool": {**CALLED, "content": "Yes."},
         "chat.structured": TOLD_COLOUR,
         "responses.whole": {"status": "completed", "text": "Yes.", "reasoning": "Hm."},

@@ -16,6 +16,7 @@ from gateway.http_face.http_face import HttpFace
 from gateway.http_face.responses.endpoints import response_endpoints
 from gateway.inference import Inference
 from gateway.responses.memory_store import MemoryStore
+from gateway.responses.response_request import ResponseRequest
 from gateway.responses.response_settings import ResponseSettings
 from gateway.responses.responses import Responses
 from tests.gateway.engine_link.hearing import nothing_is_left
@@ -88,6 +89,11 @@ async def running(
         await inference.book.aclose()
         await responses.aclose()
     await nothing_is_left()
+
+
+async def finished(gateway: Gateway, wanted: ResponseRequest) -> str:
+    """-> the id of a response that has been made and read."""
+    return (await (await gateway.responses.create(wanted)).finished()).response_id
 
 
 @dataclass
