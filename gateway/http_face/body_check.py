@@ -77,11 +77,9 @@ def _sentence(error: ErrorDetails, path: str, model: type[BaseModel]) -> str:
     if kind == "extra_forbidden":
         return f"the field {_shorten(path)} is unknown; {_nearest(model, place)}"
     if kind in _LONG:
-        return f"{path} has the length {context['actual_length']}; at most {context['max_length']} is taken"
+        return f"{path} has the length {len(error['input'])}; at most {context['max_length']} is taken"
     if kind in _SHORT:
-        return (
-            f"{path} has the length {context['actual_length']}; it must be {context['min_length']} at least"
-        )
+        return f"{path} has the length {len(error['input'])}; it must be {context['min_length']} at least"
     limit = error["msg"].removeprefix("Input should be ")
     if kind == "union_tag_not_found":
         limit = "a string, an array or an object: /openapi.json says which of them"
