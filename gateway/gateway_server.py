@@ -13,16 +13,17 @@ _LAST_WORDS_S = 2.0
 """For clients to be told that their calls were cancelled."""
 
 
+Closer = Callable[[], Awaitable[None]]
+
+
 class GatewayServer:
     """`start`; then `drain` if there is time, and `aclose`."""
 
-    def __init__(
-        self, book: CallBook, faces: Sequence[Face], close_link: Callable[[], Awaitable[None]]
-    ) -> None:
-        """`close_link` is called last."""
+    def __init__(self, book: CallBook, faces: Sequence[Face], closers: Sequence[Closer]) -> None:
+        """`closers` end what is behind the faces, in this order, once nobody calls it any more."""
         self._book = book
         self._faces = faces
-        self._close_link = close_link
+        self._closers = closers
 
     @property
     def addresses(self) -> Sequence[str]:
@@ -54,4 +55,5 @@ class GatewayServer:
         await self._book.aclose()
         for face in self._faces:
             await face.aclose()
-        await self._close_link()
+        for close in self._closers:
+            await close()

@@ -215,11 +215,9 @@ class Config:
     router: RouterConfig = RouterConfig()
     tls: TlsConfig | None = None
 
-    @property
-    def client_tls(self) -> TlsConfig | None:
-        """Of the gateway's faces. Raises ConfigError where it is asked for and there is none."""
+    def check_tls(self) -> None:
+        """Raises ConfigError where a certificate is asked for and there is none."""
         if self.gateway.tls and self.tls is None:
             raise ConfigError(
                 "gateway.tls is true, and there is no section tls to take a certificate from; add one"
             )
-        return self.tls if self.gateway.tls else None

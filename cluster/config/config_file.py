@@ -67,7 +67,7 @@ def _check_together(config: Config, source: str) -> None:
     except ConfigError as error:
         raise ConfigError(f"{source}: engine: {error}") from error
     try:
-        _ = config.client_tls
+        config.check_tls()
     except ConfigError as error:
         raise ConfigError(f"{source}: {error}") from error
 

@@ -19,7 +19,7 @@ from protos.gen.v1 import inference_pb2_grpc
 
 SOURCE_TREE = Path(__file__).parents[2]
 WITHIN_S = 90.0
-_SERVES = re.compile(r"serves (\S+) at http://(\S+)/v1 and, over gRPC, at (\S+)$")
+_SERVES = re.compile(r"serves (\S+) at https?://(\S+)/v1 and, over gRPC, at (\S+)$")
 _WITHOUT = """
 import sys
 for name in {names}:
@@ -69,9 +69,12 @@ class ServedProcess:
     def get(self, path: str) -> tuple[int, Mapping[str, object]]:
         return self._ask("GET", path, None)
 
+    def post(self, path: str, body: object) -> tuple[int, Mapping[str, object]]:
+        return self._ask("POST", path, body)
+
     def chat(self, text: str, max_tokens: int) -> tuple[int, Mapping[str, object]]:
         """Greedy."""
-        return self._ask("POST", "/v1/chat/completions", chat_body(self.model, text, max_tokens))
+        return self.post("/v1/chat/completions", chat_body(self.model, text, max_tokens))
 
     def content_of_chat(self, text: str, max_tokens: int) -> object:
         """Over HTTP: all that the model wrote."""

@@ -1,14 +1,17 @@
 """`expertmesh serve` in single mode as an operator runs it; cluster mode is tested on Ray itself."""
 
 import json
+import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import grpc
 import pytest
 
 from cluster.cli import main
 from cluster.stop_signal import STOPPED_BY_PERSON
 from model.tokenizer.byte_tokenizer import SPECIAL_NAMES, STOP_NAMES
+from protos.gen.v1 import inference_pb2, inference_pb2_grpc
 from tests.cluster.running_mesh import mesh_config
 from tests.cluster.served_process import ServedProcess
 
@@ -45,6 +48,10 @@ def test_single_mode_serves_both_faces_without_ray(server: ServedProcess) -> Non
     over_http = server.content_of_chat(WORDS, 20)
     assert over_http == server.content_of_grpc_chat(WORDS, 20)
     assert over_http != server.content_of_chat("Is the sea green?", 20)
+    status, response = server.post(
+        "/v1/responses", {"model": "other", "input": WORDS, "max_output_tokens": 9}
+    )
+    assert (status, server.get(f"/v1/responses/{response['id']}")) == (200, (200, response))
     _, models = server.get("/v1/models")
     assert [each["id"] for each in models["data"]] == ["spoken", "other"]  # type: ignore[attr-defined]
     assert server.end() == 0
@@ -89,6 +96,42 @@ def test_a_second_signal_ends_it_at_once(server: ServedProcess) -> None:
             """The signal is on its way."""
         server.process.terminate()
         assert server.process.wait(5) == STOPPED_BY_PERSON
+
+
+def test_both_faces_speak_tls_with_the_certificate_of_the_mesh(
+    tmp_path: Path, spoken_folder: Path, capsys: Capture
+) -> None:
+    authority, certificate, key = certificates(tmp_path)
+    file = config_file(tmp_path, spoken_folder, tls=True)
+    tls = {"ca": str(authority), "certificate": str(certificate), "key": str(key)}
+    file.write_text(json.dumps({**json.loads(file.read_text()), "tls": tls}))
+    server = ServedProcess("serve", "--config", str(file), without=["ray"])
+    try:
+        server.wait_serving()
+        words = ["--url", f"https://{server.http}", "--max-tokens", "9", "--temperature", "0"]
+        assert main(["chat", WORDS, *words, "--ca", str(authority)]) == 0
+        assert capsys.readouterr().out
+        assert main(["chat", WORDS, *words]) == 1
+        assert "CERTIFICATE_VERIFY_FAILED" in capsys.readouterr().err
+        credentials = grpc.ssl_channel_credentials(authority.read_bytes())
+        with grpc.secure_channel(server.grpc, credentials) as channel:
+            stub = inference_pb2_grpc.InferenceServiceStub(channel)
+            models = stub.ListModels(inference_pb2.ListModelsRequest(), timeout=10).models
+        assert [model.name for model in models] == [spoken_folder.name]
+    finally:
+        server.close()
+
+
+def certificates(folder: Path) -> tuple[Path, Path, Path]:
+    """An authority, and what it has signed for this machine; made now, for a day."""
+    authority, certificate, key = (folder / name for name in ("ca.pem", "own.pem", "own.key"))
+    own = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-days", "1"]
+    signed = ["-CA", str(authority), "-CAkey", str(folder / "ca.key"), "-out", str(certificate)]
+    new = ["openssl", "req", "-x509", "-nodes", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
+    root = ["-keyout", str(folder / "ca.key"), "-out", str(authority), "-subj", "/CN=root", "-days", "1"]
+    subprocess.run([*new, *root], check=True, capture_output=True)
+    subprocess.run([*new, *own, "-keyout", str(key), *signed], check=True, capture_output=True)
+    return authority, certificate, key
 
 
 def test_a_port_that_is_taken_is_said_before_the_model_is_loaded(

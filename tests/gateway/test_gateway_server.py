@@ -26,7 +26,7 @@ class Gateway:
         self.faces = [PaperFace("grpc", self.notes), PaperFace("http", self.notes)]
         self.book = CallBook()
         self.may_end = asyncio.Event()
-        self.server = GatewayServer(self.book, self.faces, self._close_link)
+        self.server = GatewayServer(self.book, self.faces, [self._close_link])
 
     def call(self) -> Call[Event]:
         return self.book.open(CallRequest("call"), 3, self._events, lambda event: (event,))

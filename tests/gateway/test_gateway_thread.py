@@ -14,10 +14,6 @@ from tests.gateway.paper_face import PaperFace
 WITHIN_S = 10.0
 
 
-async def nothing() -> None:
-    """Of a link that needs no closing."""
-
-
 def is_running() -> bool:
     return any(thread.name == "expertmesh-gateway" for thread in threading.enumerate())
 
@@ -28,7 +24,7 @@ def test_it_opens_drains_and_closes() -> None:
     async def open_gateway() -> GatewayServer:
         face = PaperFace("http", notes)
         face.told.set()
-        return GatewayServer(CallBook(), [face], nothing)
+        return GatewayServer(CallBook(), [face], ())
 
     thread = GatewayThread(open_gateway)
     assert thread.open().result(WITHIN_S) == ["http:1"]
@@ -41,7 +37,7 @@ def test_it_opens_drains_and_closes() -> None:
 def test_what_goes_wrong_is_raised_where_it_is_waited_for() -> None:
     async def open_gateway() -> GatewayServer:
         refusal = ConfigError("the port is taken")
-        return GatewayServer(CallBook(), [PaperFace("http", [], refusal)], nothing)
+        return GatewayServer(CallBook(), [PaperFace("http", [], refusal)], ())
 
     thread = GatewayThread(open_gateway)
     with pytest.raises(ConfigError, match="the port is taken"):

@@ -1,7 +1,7 @@
 """How much memory this process could still take, and how much of that the cache may have.
 
-A GPU is asked for its free memory; on a CPU the system is (`free_memory`). Not here: how many pages that gives
-(`page_budget`).
+A GPU is asked for its free memory; on a CPU the system is (`free_memory`). Not here: how many pages that
+gives (`page_budget`).
 """
 
 import torch

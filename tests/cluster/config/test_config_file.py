@@ -55,7 +55,7 @@ def test_every_kind_of_value_arrives(tmp_path: Path) -> None:
     assert config.router.combine == "reduced"
     assert (config.gateway.model_name, config.gateway.aliases) == ("oss", ("gpt", "20b"))
     assert (config.gateway.limits.resume_s, config.gateway.limits.max_calls) == (5.0, 4096)
-    assert config.client_tls == config.tls == TlsConfig(ca=Path("/a"), certificate=Path("b"), key=Path("c"))
+    assert config.tls == TlsConfig(ca=Path("/a"), certificate=Path("b"), key=Path("c"))
 
 
 def test_a_step_has_room_for_all_that_run(tmp_path: Path) -> None:
