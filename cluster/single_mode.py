@@ -4,6 +4,7 @@ Not here: Ray, frames, placements; single mode has none. Called by `expertmesh s
 """
 
 import asyncio
+from concurrent.futures import Future
 from pathlib import Path
 
 from cluster.config.config import Config
@@ -14,6 +15,7 @@ from cluster.serving.parts import make_gateway
 from gateway.engine_link.local_link import LocalEngineLink
 from gateway.gateway_server import GatewayServer
 from kernels.cpu.settings import CpuKernelSettings
+from model.local_model import LocalModel
 from protos.errors import EngineStoppedError
 from workers.engine.door import Deliver
 from workers.engine.engine import Engine
@@ -21,19 +23,24 @@ from workers.engine.local_engine import load_model, local_engine
 
 
 class SingleMode:
-    """Making it loads the model. Then `begin`, `look` again and again; `drain` and `stop` end it."""
+    """`begin`, then `look` again and again; `drain` and `stop` end it."""
 
     def __init__(self, folder: Path, config: Config, cpu_kernels: CpuKernelSettings, note: Note) -> None:
         self._config = config
         self._own = OwnModel.open(folder, config)  # before the weights: what is wrong is said at once
-        self._gateway = GatewayRun(config, self._own.name, self._open, note)
-        self._gateway.check_ports()
+        self._folder = folder
         self._options = engine_options(config, cpu_kernels)
-        self._model = load_model(folder, self._options)
+        self._gateway = GatewayRun(
+            config, self._own.name, self._open, waits_for="the model is being loaded", note=note
+        )
+        self._gateway.check_ports()
+        self._loaded: Future[LocalModel] = Future()
         self._engine: Engine | None = None
 
     def begin(self) -> None:
+        """Loads the model; whoever asks meanwhile is told so."""
         self._gateway.begin()
+        self._loaded.set_result(load_model(self._folder, self._options))
 
     def look(self) -> None:
         """Raises what has broken."""
@@ -50,7 +57,8 @@ class SingleMode:
         self._gateway.stop()
 
     async def _open(self) -> GatewayServer:
-        link = LocalEngineLink(self._make_engine)
+        model = await asyncio.wrap_future(self._loaded)
+        link = LocalEngineLink(lambda deliver: self._make_engine(model, deliver))
         engine = self._engine
         assert engine is not None, "the link has just asked for it"
         engine.start()
@@ -64,6 +72,6 @@ class SingleMode:
             await close_engine()
             raise
 
-    def _make_engine(self, deliver: Deliver) -> Engine:
-        self._engine = local_engine(self._model, self._own.tokenizer, self._options, deliver)
+    def _make_engine(self, model: LocalModel, deliver: Deliver) -> Engine:
+        self._engine = local_engine(model, self._own.tokenizer, self._options, deliver)
         return self._engine

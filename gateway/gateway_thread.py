@@ -34,7 +34,8 @@ class GatewayThread:
 
     def drain(self, timeout_s: float) -> int:
         """-> how many calls had to be cancelled."""
-        assert self._loop is not None and self._server is not None, "it is open"
+        assert self._loop is not None, "it is open"
+        assert self._server is not None, "it is open"
         return asyncio.run_coroutine_threadsafe(self._server.drain(timeout_s), self._loop).result()
 
     def close(self) -> None:

@@ -123,6 +123,8 @@ def run_without_tensors(code: str) -> subprocess.CompletedProcess[str]:
         pytest.param(IMPORT_ALL.format(package="protos"), id="protos"),
         pytest.param(IMPORT_ALL.format(package="cluster.plan"), id="cluster.plan"),
         pytest.param("import workers.attention.server", id="the attention service, but for an engine"),
+        pytest.param(IMPORT_ALL.format(package="cluster.doctor"), id="cluster.doctor"),
+        pytest.param("import cluster.serving.mesh_side", id="a gateway to a mesh"),
     ],
 )
 def test_it_runs_where_no_tensor_library_is_installed(code: str) -> None:

@@ -72,7 +72,13 @@ def run(arguments: argparse.Namespace) -> None:
         config = replace(config, model=arguments.model)
     address = arguments.mesh or _controller(config, arguments.config)
     own = OwnModel.open(find_model(config.model), config)
-    gateway = GatewayRun(config, own.name, lambda: open_on_mesh(config, own, lambda: address), _note)
+    gateway = GatewayRun(
+        config,
+        own.name,
+        lambda: open_on_mesh(config, own, lambda: address),
+        waits_for=f"no attention worker of the mesh whose controller is at {address} serves yet",
+        note=_note,
+    )
     gateway.check_ports()
     stop = StopSignal()
     try:

@@ -76,9 +76,9 @@ def _serve_here(config: "Config", drain_s: float) -> None:
     from cluster.stop_signal import StopSignal
 
     server = SingleMode(find_model(config.model), config, cpu_kernel_settings(), _note)
-    stop = StopSignal()
     try:
         server.begin()
+        stop = StopSignal()
         while not stop.wait(_LOOK_EVERY_S):
             server.look()
         server.drain(drain_s)

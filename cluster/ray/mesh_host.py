@@ -50,7 +50,8 @@ class MeshHost:
             config,
             own.name,
             lambda: open_on_mesh(config, own, lambda: find_controller(config.cluster.name)),
-            self._note,
+            waits_for=f"no attention worker of the mesh {config.cluster.name} serves yet",
+            note=self._note,
         )
         gateway.check_ports()
         cluster = open_ray(config.cluster)

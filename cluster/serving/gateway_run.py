@@ -8,7 +8,9 @@ from concurrent.futures import Future
 
 from cluster.config.config import Config
 from cluster.ports import check_free
+from gateway.gateway_server import GatewayServer
 from gateway.gateway_thread import GatewayThread, OpenGateway
+from gateway.http_face.waiting_room import WaitingRoom
 
 Note = Callable[[str], None]
 
@@ -16,11 +18,16 @@ Note = Callable[[str], None]
 class GatewayRun:
     """`check_ports`, `begin`, then `look` again and again; `drain` and `stop` end it."""
 
-    def __init__(self, config: Config, name: str, open_gateway: OpenGateway, note: Note) -> None:
+    def __init__(
+        self, config: Config, name: str, open_gateway: OpenGateway, *, waits_for: str, note: Note
+    ) -> None:
+        """`waits_for`: a sentence for whoever asks before it serves."""
         self._config = config
         self._name = name
+        self._open_gateway = open_gateway
+        self._waits_for = waits_for
         self._note = note
-        self._thread = GatewayThread(open_gateway)
+        self._thread = GatewayThread(self._open)
         self._opening: Future[Sequence[str]] | None = None
         self._is_open = False
 
@@ -53,3 +60,10 @@ class GatewayRun:
     def stop(self) -> None:
         """At once, whether it is open or not."""
         self._thread.close()
+
+    async def _open(self) -> GatewayServer:
+        gateway = self._config.gateway
+        if not gateway.http_port or gateway.tls:
+            return await self._open_gateway()  # nobody knows the port yet, or nobody could read the answer
+        async with WaitingRoom(gateway.host, gateway.http_port, self._waits_for):
+            return await self._open_gateway()

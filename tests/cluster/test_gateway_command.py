@@ -104,13 +104,21 @@ def test_the_tokenizer_of_another_model_is_refused(mesh: RunningMesh, folder: Pa
         gateway.close()
 
 
-def test_it_waits_for_a_mesh_and_ends_while_it_waits(folder: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        nowhere = f"127.0.0.1:{taken.getsockname()[1]}"
-    gateway = begin(nowhere, config_file(folder))
+def test_it_waits_for_a_mesh_says_so_and_ends_while_it_waits(folder: Path) -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as no_controller,
+        socket.create_server(("127.0.0.1", 0)) as no_gateway,
+    ):
+        nowhere = f"127.0.0.1:{no_controller.getsockname()[1]}"
+        port = no_gateway.getsockname()[1]
+    gateway = begin(nowhere, config_file(folder, http_port=port))
     try:
         while not gateway.said:
             assert gateway.process.poll() is None
+        gateway.http = f"127.0.0.1:{port}"
+        status, said = gateway.get("/ready")
+        assert status == 503
+        assert f"whose controller is at {nowhere} serves yet" in said["error"]["message"]  # type: ignore[index]
         assert gateway.end() == 0
         assert gateway.said == [
             f"expertmesh: waits for an attention worker of the mesh whose controller is at {nowhere}"
