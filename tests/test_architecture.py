@@ -31,7 +31,7 @@ FLOORS_CONTRACT = "Floors: imports go down only"
 GATEWAY_CONTRACT = "The gateway runs without torch, triton or ray"
 PURITY_CONTRACT = "Kernels are pure tensor functions; the model is one process"
 PROTOS_CONTRACT = "The contract needs no tensors and no cluster"
-PURE_CONTRACT = "The engine's decisions are pure"
+PURE_CONTRACT = "Decisions are pure"
 RESPONSE_CONTRACT = "What a response says is pure"
 VIOLATIONS = [
     ("router", "import cluster.cli", FLOORS_CONTRACT),
@@ -48,6 +48,8 @@ VIOLATIONS = [
     ("cluster/plan", "import workers.cache.sizing", PURE_CONTRACT),
     ("gateway/responses/response_writer.py", "import time", RESPONSE_CONTRACT),
     ("gateway/responses/memory_store.py", "import asyncio", RESPONSE_CONTRACT),
+    ("gateway/harmony/parser.py", "import time", PURE_CONTRACT),
+    ("gateway/harmony", "import asyncio", PURE_CONTRACT),
 ]
 
 
