@@ -87,7 +87,7 @@ def _sentence(error: ErrorDetails, path: str, model: type[BaseModel]) -> str:
 
 
 def _unknown_kind(error: ErrorDetails) -> tuple[str, str]:
-    """Of an object that may be of several kinds, and says which in one of its fields: that field, a sentence."""
+    """Of an object that may be of several kinds, and says which: the field that says it, a sentence."""
     path = field_path(error["loc"])
     kinds = error["ctx"]["expected_tags"].replace(f"'{TAG}", "'")
     sent = error["input"]

@@ -34,7 +34,7 @@ class Exchange:
         self._scope = scope
         self._receive = receive
         self._send = send
-        self._settings = settings
+        self.settings = settings
         self._headers: dict[bytes, bytes] = dict(reversed(scope["headers"]))  # the first of a name counts
         self._is_closing = False
         self.request_id = request_id_of(self.header("x-request-id"))
@@ -138,7 +138,7 @@ class Exchange:
         parts: list[bytes] = []
         num_bytes = 0
         try:
-            async with asyncio.timeout(self._settings.body_timeout_s):
+            async with asyncio.timeout(self.settings.body_timeout_s):
                 while True:
                     message = await self._receive()
                     if message["type"] == "http.disconnect":
@@ -146,14 +146,14 @@ class Exchange:
                         raise RequestCancelledError("the client has closed the connection")
                     parts.append(message.get("body", b""))
                     num_bytes += len(parts[-1])
-                    if num_bytes > self._settings.max_body_bytes:
-                        raise self._too_large(f"more than {self._settings.max_body_bytes}")
+                    if num_bytes > self.settings.max_body_bytes:
+                        raise self._too_large(f"more than {self.settings.max_body_bytes}")
                     if not message.get("more_body", False):
                         return b"".join(parts)
         except TimeoutError:
             self.close_after()
             raise SlowSenderError(
-                f"{num_bytes} bytes of the body came in {self._settings.body_timeout_s:g} s, and it is not "
+                f"{num_bytes} bytes of the body came in {self.settings.body_timeout_s:g} s, and it is not "
                 f"whole; send it faster"
             ) from None
 
@@ -162,14 +162,14 @@ class Exchange:
         announced = self.header("content-length")
         if announced is None or not announced.isdecimal() or len(announced) > 18:
             return
-        if int(announced) > self._settings.max_body_bytes:
+        if int(announced) > self.settings.max_body_bytes:
             if self.header("expect") is not None:
                 self.close_after()
             raise self._too_large(announced)
 
     def _too_large(self, num_bytes: str) -> TooLargeError:
         return TooLargeError(
-            f"the body has {num_bytes} bytes; at most {self._settings.max_body_bytes} are taken "
+            f"the body has {num_bytes} bytes; at most {self.settings.max_body_bytes} are taken "
             f"(max_body_bytes)"
         )
 

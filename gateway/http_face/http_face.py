@@ -15,6 +15,7 @@ from gateway.http_face.app import make_app
 from gateway.http_face.connection import HttpConnection
 from gateway.http_face.endpoint import Endpoint
 from gateway.http_face.endpoints import all_endpoints
+from gateway.http_face.openapi import openapi_endpoint
 from gateway.http_face.settings import HttpSettings
 from gateway.inference import Inference
 from protos.errors import ConfigError
@@ -39,7 +40,8 @@ class HttpFace:
         self._host = host
         self._port = port
         self._settings = settings or HttpSettings()
-        app = make_app([*all_endpoints(inference), *more_endpoints], self._settings)
+        endpoints = (*all_endpoints(inference), *more_endpoints)
+        app = make_app((*endpoints, openapi_endpoint(endpoints)), self._settings)
         self._config = Config(
             app,
             http=HttpConnection,

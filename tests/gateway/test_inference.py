@@ -241,7 +241,7 @@ async def test_what_the_engine_says_against_a_schema_names_what_the_client_sent(
     refusal = InvalidGrammarError("lark at line 4, column 1: failed to compile JSON schema: no such type")
     inference, link = scripted(refusal=refusal)
     answer = AnswerFormat(GrammarSpec.json_schema('{"type": "strange"}'))
-    with pytest.raises(InvalidGrammarError, match="^the response format: no such type"):
+    with pytest.raises(InvalidGrammarError, match=r"^the response format: no such type"):
         await answered(inference, replace(HELLO, answer_format=answer))
     grammar = link.requests[0].grammar
     assert grammar is not None

@@ -79,8 +79,16 @@ class MessageToolCall(BodyModel):
     index: Annotated[Any, _OF_ANSWERS] = None
 
 
-class InstructionMessage(BodyModel):
-    role: Literal["system", "developer"]
+class SystemMessage(BodyModel):
+    role: Literal["system"]
+    content: Content
+    name: Annotated[str | None, _NAME] = None
+
+
+class DeveloperMessage(BodyModel):
+    """The newer name of a system message."""
+
+    role: Literal["developer"]
     content: Content
     name: Annotated[str | None, _NAME] = None
 
@@ -114,8 +122,8 @@ class ToolMessage(BodyModel):
 
 
 Message = Annotated[
-    Annotated[InstructionMessage, Tag(f"{TAG}system")]
-    | Annotated[InstructionMessage, Tag(f"{TAG}developer")]
+    Annotated[SystemMessage, Tag(f"{TAG}system")]
+    | Annotated[DeveloperMessage, Tag(f"{TAG}developer")]
     | Annotated[UserMessage, Tag(f"{TAG}user")]
     | Annotated[AssistantMessage, Tag(f"{TAG}assistant")]
     | Annotated[ToolMessage, Tag(f"{TAG}tool")],
@@ -130,7 +138,7 @@ def turns_of(messages: Sequence[Message]) -> tuple[Turn, ...]:
 
 def _turn(message: Message, place: str) -> Turn:
     match message:
-        case InstructionMessage():
+        case SystemMessage() | DeveloperMessage():
             return InstructionTurn(_text(message.content, place))
         case UserMessage():
             return UserTurn(_text(message.content, place))

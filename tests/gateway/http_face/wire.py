@@ -62,12 +62,13 @@ class Wire:
         await self.writer.drain()
 
     async def answer(self, *, to_head: bool = False) -> Answer:
+        status, headers = await self.head()
         async with asyncio.timeout(PATIENCE_S):
-            status, headers = await self.head()
             return Answer(status, headers, b"" if to_head else await self._body(headers))
 
     async def head(self) -> tuple[int, dict[str, str]]:
-        raw = await self.reader.readuntil(b"\r\n\r\n")
+        async with asyncio.timeout(PATIENCE_S):
+            raw = await self.reader.readuntil(b"\r\n\r\n")
         first, *lines = raw.decode("latin-1").split("\r\n")[:-2]
         version, status, _ = first.split(" ", 2)
         assert version == "HTTP/1.1"
