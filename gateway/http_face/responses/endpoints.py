@@ -3,31 +3,48 @@
 `response_endpoints` are given to `HttpFace`. Not here: what any of it means (`gateway.responses`).
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from pydantic import BaseModel, ConfigDict
 
-from gateway.http_face.endpoint import Endpoint
+from gateway.http_face.call_opening import IDEMPOTENCY_KEY
+from gateway.http_face.endpoint import GENERATING, Endpoint, QueryParameter
 from gateway.http_face.event_stream import send_events
 from gateway.http_face.exchange import Exchange
 from gateway.http_face.responses.answer import Json, item_json, response_json
 from gateway.http_face.responses.body import ResponseBody, read_response_body, response_request
 from gateway.http_face.responses.events import batch_bytes
-from gateway.http_face.responses.pages import page_json
+from gateway.http_face.responses.pages import LARGEST_PAGE, page_json
 from gateway.http_face.responses.query import ResponseQuery
 from gateway.http_face.token_names import TokenNames
 from gateway.responses.live_response import EventBatch
 from gateway.responses.response import Response
 from gateway.responses.responses import Responses
 from gateway.served_model import ServedModel
+from protos.errors import InvalidRequestError
 
 _PATH = "/v1/responses/{response_id}"
-_NOT_KEPT = {404: "The response is not kept here"}
+_NOT_KEPT = {404: "The response is not kept here, or the model is not served"}
 _NO_LAST_EVENT = b""  # the terminal event says that nothing follows
 _MOST_EVENTS = (1 << 31) - 1
-_READING = frozenset({"stream", "starting_after", "include", "include_obfuscation"})
-_LISTING = frozenset({"after", "limit", "order", "include"})
+_WORDS = {"type": "array", "items": {"type": "string"}}
+_READING = (
+    QueryParameter("stream", {"type": "boolean"}, "its events, of one that was made in the background"),
+    QueryParameter(
+        "starting_after",
+        {"type": "integer", "minimum": 0, "maximum": _MOST_EVENTS},
+        "with stream: the number of the last event that is known already",
+    ),
+    QueryParameter("include", _WORDS, "Ignored: everything that there is is given"),
+    QueryParameter("include_obfuscation", {"type": "boolean"}, "Ignored: nothing is padded"),
+)
+_LISTING = (
+    QueryParameter("after", {"type": "string"}, "the item behind which the page begins"),
+    QueryParameter("limit", {"type": "integer", "minimum": 1, "maximum": LARGEST_PAGE}, "items of a page"),
+    QueryParameter("order", {"enum": ["asc", "desc"]}, "oldest or newest first; newest if it is left out"),
+    QueryParameter("include", _WORDS, "Ignored: everything that there is is given"),
+)
 
 
 class ResponseAnswer(BaseModel):
@@ -68,7 +85,7 @@ def response_endpoints(responses: Responses, model: ServedModel) -> tuple[Endpoi
             body=ResponseBody,
             answer=ResponseAnswer,
             is_streamed=True,
-            other_statuses=_NOT_KEPT,
+            other_statuses={**GENERATING, **_NOT_KEPT},
         ),
         Endpoint(
             "GET",
@@ -78,6 +95,7 @@ def response_endpoints(responses: Responses, model: ServedModel) -> tuple[Endpoi
             answer=ResponseAnswer,
             is_streamed=True,
             other_statuses=_NOT_KEPT,
+            query=_READING,
         ),
         Endpoint(
             "DELETE",
@@ -102,6 +120,7 @@ def response_endpoints(responses: Responses, model: ServedModel) -> tuple[Endpoi
             "What a response was given, in pages",
             answer=ItemsAnswer,
             other_statuses=_NOT_KEPT,
+            query=_LISTING,
         ),
     )
 
@@ -114,6 +133,10 @@ class _Served:
         self._names = TokenNames(model)
 
     async def create(self, exchange: Exchange) -> None:
+        if exchange.header(IDEMPOTENCY_KEY) is not None:
+            raise InvalidRequestError(
+                f"the header {IDEMPOTENCY_KEY} is not read here, so nothing would be idempotent; leave it out"
+            ).about(IDEMPOTENCY_KEY)
         body = read_response_body(await exchange.body_object())
         request = response_request(body, self._responses.new_id)
         async with exchange.while_connected():
@@ -155,12 +178,12 @@ class _Served:
         await exchange.send_json(response_json(response, self._names))
 
     async def _send_events(self, exchange: Exchange, batches: AsyncGenerator[EventBatch, None]) -> None:
-        async with aclosing(batches), aclosing(self._bytes_of(batches)) as events:
-            await send_events(exchange, events, _NO_LAST_EVENT)
+        await send_events(exchange, self._bytes_of(batches), _NO_LAST_EVENT)
 
-    async def _bytes_of(self, batches: AsyncIterator[EventBatch]) -> AsyncGenerator[bytes, None]:
-        async for batch in batches:
-            yield batch_bytes(batch, self._names)
+    async def _bytes_of(self, batches: AsyncGenerator[EventBatch, None]) -> AsyncGenerator[bytes, None]:
+        async with aclosing(batches):
+            async for batch in batches:
+                yield batch_bytes(batch, self._names)
 
 
 def _response_id(exchange: Exchange) -> str:

@@ -7,13 +7,13 @@ from gateway.http_face.responses.query import ResponseQuery
 from protos.errors import NotFoundError
 
 _PAGE = 20
-_LARGEST_PAGE = 100
+LARGEST_PAGE = 100
 _IS_DESCENDING = {"asc": False, "desc": True}
 
 
 def page_json(items: Sequence[Json], query: ResponseQuery) -> Json:
     """`items` oldest first; the query says which and in which order: newest first, if it says nothing."""
-    limit = query.whole_number("limit", 1, _LARGEST_PAGE) or _PAGE
+    limit = query.whole_number("limit", 1, LARGEST_PAGE) or _PAGE
     ordered = list(reversed(items)) if query.one_of("order", _IS_DESCENDING, "desc") else list(items)
     first = _place_behind(ordered, query.text("after"))
     page = ordered[first : first + limit]

@@ -1,17 +1,19 @@
 """The query of a GET on a response: names and values, strictly. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from urllib.parse import parse_qsl
 
+from gateway.http_face.endpoint import QueryParameter
 from protos.errors import InvalidRequestError
 
 _TRUTHS = {"true": True, "1": True, "false": False, "0": False}
 
 
 class ResponseQuery:
-    """Raises InvalidRequestError about a name that is not among `known`, or that stands there twice."""
+    """Raises InvalidRequestError about a name that is not among `parameters`, or that stands there twice."""
 
-    def __init__(self, query: bytes, known: frozenset[str]) -> None:
+    def __init__(self, query: bytes, parameters: Sequence[QueryParameter]) -> None:
+        known = {parameter.name for parameter in parameters}
         self._values: dict[str, str] = {}
         for name, value in parse_qsl(query.decode("latin-1"), keep_blank_values=True):
             name = name.removesuffix("[]")

@@ -4,6 +4,7 @@ import json
 from collections.abc import AsyncIterator
 from typing import Any
 
+import pytest
 from openai.types.responses import ResponseFunctionToolCall, ResponseInputParam, ResponseReasoningItem
 from pydantic import BaseModel
 
@@ -151,6 +152,23 @@ async def test_structured_output() -> None:
         parsed = await at.client.responses.parse(model=MODEL, input=QUESTION, text_format=Colour)
         assert parsed.output_parsed == Colour(colour="blue", depth=7)
         assert "# Response Formats" in at.gateway.prompt(0)
+        assert at.gateway.link.requests[0].grammar is not None
+
+
+@pytest.mark.parametrize(
+    ("fields", "is_held"),
+    [
+        ({"tools": [LOOK]}, False),
+        ({"tools": [LOOK], "tool_choice": "required"}, True),
+        ({"tools": [LOOK], "tool_choice": {"type": "function", "name": "look"}}, True),
+        ({"tools": [{**LOOK, "strict": True}]}, True),
+        ({"tools": [LOOK], "text": {"format": {"type": "json_object"}}}, True),
+    ],
+)
+async def test_what_is_promised_is_held_by_a_grammar(fields: dict[str, Any], is_held: bool) -> None:
+    async with served() as at:
+        await at.client.responses.create(model=MODEL, input=QUESTION, **fields)
+        assert (at.gateway.link.requests[0].grammar is not None) is is_held
 
 
 async def test_log_probabilities_of_the_text_alone() -> None:

@@ -113,6 +113,10 @@ async def test_refusals_have_their_status_their_field_and_their_words() -> None:
         with pytest.raises(NotFoundError) as unknown:
             await at.client.responses.create(model="gpt-6", input=QUESTION)
         assert (unknown.value.param, unknown.value.code) == ("model", "model_not_found")
+        with pytest.raises(BadRequestError, match="nothing would be idempotent"):
+            await at.client.responses.create(
+                model=MODEL, input=QUESTION, extra_headers={"idempotency-key": "k"}
+            )
         at.gateway.link.refusal = CapacityError("the queue is full")
         for is_streamed in (False, True):
             with pytest.raises(RateLimitError, match="the queue is full"):

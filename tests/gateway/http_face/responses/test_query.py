@@ -1,10 +1,14 @@
 import pytest
 
+from gateway.http_face.endpoint import QueryParameter
 from gateway.http_face.responses.pages import page_json
 from gateway.http_face.responses.query import ResponseQuery
 from protos.errors import InvalidRequestError, NotFoundError
 
-KNOWN = frozenset({"stream", "starting_after", "include", "after", "limit", "order"})
+KNOWN = [
+    QueryParameter(name, {}, "")
+    for name in ("stream", "starting_after", "include", "after", "limit", "order")
+]
 ITEMS: list[dict[str, object]] = [{"id": f"msg_{number}"} for number in range(25)]
 
 
