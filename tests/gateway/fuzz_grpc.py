@@ -22,15 +22,14 @@ from google.protobuf.descriptor import MethodDescriptor
 from gateway.calls.call_settings import CallSettings
 from gateway.classify.together import together
 from gateway.engine_link.link import EngineLink
-from gateway.engine_link.local_link import LocalEngineLink
 from gateway.grpc_face.inference_service import SERVICE
 from gateway.grpc_face.settings import GrpcFaceSettings
 from model.tokenizer.tokenizer import Tokenizer
+from tests.gateway.engine_here import engine_here
 from tests.gateway.engine_link.hearing import until
 from tests.gateway.grpc_face.good_requests import GOOD_REQUESTS
 from tests.gateway.grpc_face.random_messages import random_bytes
 from tests.gateway.grpc_face.served import Served, serving
-from workers.engine.door import Deliver
 
 RawCall: TypeAlias = "grpc.aio.StreamStreamCall[bytes, bytes]"
 
@@ -133,23 +132,14 @@ async def tiny_model(folder: Path) -> AsyncIterator[tuple[EngineLink, Tokenizer]
         load_deterministic,
         write_spoken_model,
     )
-    from workers.engine.engine import Engine
 
     write_spoken_model(folder)
     tokenizer = Tokenizer.open(folder, SPOKEN.vocab_size)
     tiny = TinyEngine(load_deterministic(folder), tokenizer, num_pages=80)
-    engines: list[Engine] = []
-
-    def make(deliver: Deliver) -> Engine:
-        engines.append(Engine(tiny.core, tiny.admission, max_waiting=64, deliver=deliver))
-        return engines[0]
-
-    link = LocalEngineLink(make)
-    engines[0].start()
-    num_free = tiny.core.pool.num_free
-    yield link, tokenizer
-    await until(lambda: tiny.core.pool.num_free == num_free)  # no page is lost
-    await asyncio.to_thread(engines[0].close)
+    async with engine_here(tiny.core, tiny.admission) as link:
+        num_free = tiny.core.pool.num_free
+        yield link, tokenizer
+        await until(lambda: tiny.core.pool.num_free == num_free)  # no page is lost
 
 
 async def main_of(num_inputs: int, seed: int) -> None:

@@ -88,6 +88,13 @@ async def test_no_token_is_looked_up_twice(tokenizer: Tokenizer) -> None:
     assert len(looked_up) == len(set(looked_up)) == 7 + 1 + 7 + 1 + 1
 
 
+async def test_what_comes_with_the_likeliest_tokens_is_not_asked_for(tokenizer: Tokenizer) -> None:
+    """The first letter of "refused" comes with the answer about that of "allowed"."""
+    link = JudgingLink(tokenizer, JUDGED, tells_tops=True)
+    await classifier(link, tokenizer).classify(ClassifyRequest(POLICY, LABELS, ("A dog barks.",)), "call")
+    assert len(link.requests[1:]) == 7 + 1 + 7 + 1 + 1 - 1
+
+
 async def test_reasoning_that_is_cut_is_closed(tokenizer: Tokenizer) -> None:
     link = JudgingLink(tokenizer, JUDGED)
     request = ClassifyRequest(POLICY, LABELS, ("A dog?",), reasoning_budget=5)

@@ -1,6 +1,5 @@
 """Labels scored by a real, tiny model: exactly what it says of the same tokens as a prompt, and cheaply."""
 
-import asyncio
 import math
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -17,9 +16,8 @@ from gateway.inference import Inference
 from gateway.served_model import ServedModel
 from model.sampling.parameters import SamplingParameters
 from model.tokenizer.tokenizer import Tokenizer
+from tests.gateway.engine_here import engine_here
 from tests.workers.engine.tiny_engine import SPOKEN, TinyEngine, load_deterministic
-from workers.engine.door import Deliver
-from workers.engine.engine import Engine
 from workers.engine.events import Event, PromptEcho, RequestEnded
 from workers.engine.load import EngineLoad
 from workers.engine.request import GenerationRequest
@@ -60,18 +58,11 @@ async def prompt_logprobs(link: LocalEngineLink, token_ids: tuple[int, ...]) -> 
     raise AssertionError("no prompt came back")
 
 
-async def check(folder: Path) -> None:
-    tokenizer = Tokenizer.open(folder, SPOKEN.vocab_size)
-    tiny = TinyEngine(load_deterministic(folder), tokenizer, num_pages=600)
-    engines: list[Engine] = []
-
-    def make(deliver: Deliver) -> Engine:
-        engines.append(Engine(tiny.core, tiny.admission, max_waiting=200, deliver=deliver))
-        return engines[0]
-
-    link = NotingLink(LocalEngineLink(make))
-    engines[0].start()
-    try:
+async def test_a_real_model_scores_labels_as_it_scores_a_prompt(spoken_folder: Path) -> None:
+    tokenizer = Tokenizer.open(spoken_folder, SPOKEN.vocab_size)
+    tiny = TinyEngine(load_deterministic(spoken_folder), tokenizer, num_pages=600)
+    async with engine_here(tiny.core, tiny.admission, max_waiting=200) as local:
+        link = NotingLink(local)
         model = ServedModel("tiny", tokenizer, tiny.admission.context_limit, 0)
         classifier = Classifier(Inference(link, model, CallBook()))
         request = ClassifyRequest("Judge.", LABELS, CONTENTS, reasoning_budget=13)
@@ -82,18 +73,12 @@ async def check(folder: Path) -> None:
             prefix = min((each.prompt for each in of_content[1:]), key=len)
             for label, logprob in zip(LABELS, judged.logprobs, strict=True):
                 answer = (*tokenizer.encode(label), tokenizer.special_ids["<|return|>"])
-                scored = await prompt_logprobs(link.link, prefix + answer)
+                scored = await prompt_logprobs(local, prefix + answer)
                 assert logprob == pytest.approx(sum(scored[-len(answer) :]), abs=1e-5)  # sums of float32
             assert judged.label == LABELS[judged.logprobs.index(max(judged.logprobs))]
             assert math.isclose(sum(judged.probabilities), 1.0)
-        self_made = {end.request_id: end.usage for end in link.ends}
-        scoring = [each for each in link.requests if each.sampling.logit_bias]
-        num_prompt = sum(len(each.prompt) for each in scoring)
-        num_cached = sum(self_made[each.request_id].cached_tokens for each in scoring)
-        assert num_cached > 0.7 * num_prompt, "the prefix cache makes it cheap"
-    finally:
-        await asyncio.to_thread(engines[0].close)
-
-
-async def test_a_real_model_scores_labels_as_it_scores_a_prompt(spoken_folder: Path) -> None:
-    await check(spoken_folder)
+    usage_of = {end.request_id: end.usage for end in link.ends}
+    scoring = [each for each in link.requests if each.sampling.logit_bias]
+    num_prompt = sum(len(each.prompt) for each in scoring)
+    num_cached = sum(usage_of[each.request_id].cached_tokens for each in scoring)
+    assert num_cached > 0.7 * num_prompt, "the prefix cache makes it cheap"
