@@ -415,4 +415,3 @@ class GatewayUnreachableError(ExpertMeshError):
     grpc_code = GrpcCode.UNAVAILABLE
     http_status = 503
     retryable = True
-    recovered_by = RecoveredBy.CALLER
