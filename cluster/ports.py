@@ -2,11 +2,11 @@
 
 import socket
 
-from protos.errors import ConfigError
+from protos.errors import AddressTakenError
 
 
 def check_free(host: str, port: int, key: str) -> None:
-    """Raises ConfigError; `key` is that of the configuration. Another process may take it right after."""
+    """Raises AddressTakenError; `key` is that of the configuration. Another process may take it right after."""
     if not port:
         return
     try:
@@ -15,7 +15,7 @@ def check_free(host: str, port: int, key: str) -> None:
             tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do
             tried.bind(address)
     except OSError as error:
-        raise ConfigError(
+        raise AddressTakenError(
             f"cannot listen on {host}:{port}: {error.strerror or error}; end what listens there, or write "
             f"another {key}"
         ) from error

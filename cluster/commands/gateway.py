@@ -62,7 +62,7 @@ def add_drain(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     from cluster.config.config_file import load_config
     from cluster.model_folder import find_model
-    from cluster.serving.gateway_run import GatewayRun
+    from cluster.serving.gateway_run import GatewayRun, draining
     from cluster.serving.mesh_side import open_on_mesh
     from cluster.serving.own_model import OwnModel
     from cluster.stop_signal import StopSignal
@@ -86,6 +86,7 @@ def run(arguments: argparse.Namespace) -> None:
         _note(f"waits for an attention worker of the mesh whose controller is at {address}")
         while not stop.wait(_LOOK_EVERY_S):
             gateway.look()
+        _note(draining(arguments.drain_s))
         gateway.drain(arguments.drain_s)
     finally:
         gateway.stop()

@@ -72,6 +72,7 @@ def _config(arguments: argparse.Namespace) -> "Config":
 def _serve_here(config: "Config", drain_s: float) -> None:
     from cluster.environment import cpu_kernel_settings
     from cluster.model_folder import find_model
+    from cluster.serving.gateway_run import draining
     from cluster.single_mode import SingleMode
     from cluster.stop_signal import StopSignal
 
@@ -81,6 +82,7 @@ def _serve_here(config: "Config", drain_s: float) -> None:
         stop = StopSignal()
         while not stop.wait(_LOOK_EVERY_S):
             server.look()
+        _note(draining(drain_s))
         server.drain(drain_s)
     finally:
         server.stop()

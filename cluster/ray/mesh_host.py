@@ -13,17 +13,25 @@ import grpc
 import ray
 
 from cluster.config.config import Config
+from cluster.controller.expert_care import MeshShape
 from cluster.first_wishes import first_wishes, mesh_shape
 from cluster.model_folder import find_model
+from cluster.plan.planner import plan_mesh
+from cluster.plan.stages import even_cut
+from cluster.plan.summary import summary
+from cluster.plan.wanted import wanted_by
 from cluster.ray.find_controller import find_controller
-from cluster.ray.mesh import Mesh, begin_mesh, take_down
+from cluster.ray.mesh import Mesh, begin_mesh, find_mesh, take_down
+from cluster.ray.needs import check_gpus, num_gpus_wanted, with_devices
 from cluster.ray.ray_cluster import RayCluster, open_ray
-from cluster.serving.gateway_run import GatewayRun, Note
+from cluster.ray.ray_hardware import hardware_of
+from cluster.serving.gateway_run import GatewayRun, Note, draining
 from cluster.serving.mesh_side import open_on_mesh
 from cluster.serving.own_model import OwnModel
 from cluster.status_table import is_serving, serving_addresses
 from cluster.stop_signal import StopSignal
 from cluster.tls import tls_files
+from model.config.config_file import load_config
 from workers.attention.control import AttentionControl
 from workers.membership.members import MeshTopology
 from workers.membership.topology_watch import TopologyWatch
@@ -42,30 +50,48 @@ class MeshHost:
         self._told: tuple[str, ...] = ()
 
     def serve(self, drain_s: float) -> None:
-        config = self._config
-        shape = mesh_shape(config, self._folder)
-        wishes = first_wishes(config, shape.num_layers)
-        own = OwnModel.open(self._folder, config)
-        gateway = GatewayRun(
-            config,
-            own.name,
-            lambda: open_on_mesh(config, own, lambda: find_controller(config.cluster.name)),
-            waits_for=f"no attention worker of the mesh {config.cluster.name} serves yet",
-            note=self._note,
-        )
+        shape = mesh_shape(self._config, self._folder)
+        gateway = self._gateway()
         gateway.check_ports()
-        cluster = open_ray(config.cluster)
+        cluster = open_ray(self._config.cluster)
         stop = StopSignal()  # after Ray, which has a handler of its own
         try:
-            mesh = begin_mesh(config, cluster, shape, wishes)
-            self._greet(mesh)
+            self._greet(find_mesh(self._config.cluster.name) or self._begin(cluster, shape))
             gateway.begin()
             self._look_on(stop, gateway)
+            self._note(draining(drain_s))
             gateway.drain(drain_s)
             self._end(cluster, drain_s)
         finally:
             gateway.stop()
             ray.shutdown()
+
+    def _gateway(self) -> GatewayRun:
+        config, name = self._config, self._config.cluster.name
+        own = OwnModel.open(self._folder, config)
+        return GatewayRun(
+            config,
+            own.name,
+            lambda: open_on_mesh(config, own, lambda: find_controller(name)),
+            waits_for=f"no attention worker of the mesh {name} serves yet",
+            note=self._note,
+        )
+
+    def _begin(self, cluster: RayCluster, shape: MeshShape) -> Mesh:
+        """Nothing is begun that does not fit, as far as Ray knows how much memory there is."""
+        config, model = with_devices(self._config, cluster.num_gpus), load_config(self._folder)
+        if cluster.is_ours:
+            check_gpus(config, cluster.num_gpus)
+        wanted = wanted_by(config)
+        hardware = hardware_of(cluster.nodes, num_gpus_wanted(config))
+        if hardware is None:
+            stages = even_cut(model, wanted.stages)
+            self._note("the memory of the devices is not known before workers begin, so nothing is planned")
+        else:
+            plan = plan_mesh(model, hardware, wanted)
+            stages = plan.stages
+            self._note(f"planned {summary(plan)}")
+        return begin_mesh(config, cluster, shape, first_wishes(config, stages))
 
     def _greet(self, mesh: Mesh) -> None:
         name = self._config.cluster.name
@@ -99,7 +125,6 @@ class MeshHost:
         if not cluster.is_ours:
             self._note(f"the mesh {name} runs on; `expertmesh stop` ends it")
             return
-        self._note(f"takes nothing new; what runs has {drain_s:g} s to end")
         threads = [
             threading.Thread(target=self._drain, args=(address, drain_s))
             for address in serving_addresses(self._topology)

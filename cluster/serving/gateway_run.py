@@ -15,6 +15,11 @@ from gateway.http_face.waiting_room import WaitingRoom
 Note = Callable[[str], None]
 
 
+def draining(drain_s: float) -> str:
+    """What a command says when it begins to end."""
+    return f"takes nothing new; what runs has {drain_s:g} s to end"
+
+
 class GatewayRun:
     """`check_ports`, `begin`, then `look` again and again; `drain` and `stop` end it."""
 
@@ -50,10 +55,8 @@ class GatewayRun:
         self._note(f"serves {self._name} at {scheme}://{http}/v1 and, over gRPC, at {grpc}")
 
     def drain(self, drain_s: float) -> None:
-        if not self._is_open:
-            return
-        self._note(f"takes nothing new; what runs has {drain_s:g} s to end")
-        num_cancelled = self._thread.drain(drain_s)
+        """Take nothing new, and wait for what runs."""
+        num_cancelled = self._thread.drain(drain_s) if self._is_open else 0
         if num_cancelled:
             self._note(f"{num_cancelled} requests had not ended, and were cancelled")
 

@@ -121,7 +121,8 @@ def test_it_waits_for_a_mesh_says_so_and_ends_while_it_waits(folder: Path) -> No
         assert f"whose controller is at {nowhere} serves yet" in said["error"]["message"]  # type: ignore[index]
         assert gateway.end() == 0
         assert gateway.said == [
-            f"expertmesh: waits for an attention worker of the mesh whose controller is at {nowhere}"
+            f"expertmesh: waits for an attention worker of the mesh whose controller is at {nowhere}",
+            "expertmesh: takes nothing new; what runs has 30 s to end",
         ]
     finally:
         gateway.close()
