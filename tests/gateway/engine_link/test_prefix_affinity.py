@@ -79,8 +79,9 @@ GREEDY = SamplingParameters(temperature=0.0)
 class Pair:
     """Two workers behind a link; none steps before all that was asked is there."""
 
-    def __init__(self, link: FailoverLink, workers: list[PaperWorker]) -> None:
+    def __init__(self, link: FailoverLink, links: list[GrpcEngineLink], workers: list[PaperWorker]) -> None:
         self.link = link
+        self.links = links
         self.workers = workers
 
     @property
@@ -89,6 +90,7 @@ class Pair:
 
     async def ask(self, requests: Iterable[GenerationRequest]) -> tuple[list[int], int]:
         """One after the other; -> where they went, and how many tokens were found in caches."""
+        await until(lambda: all(link.load and not link.load.num_sequences for link in self.links))
         for worker in self.workers:
             worker.may_step.clear()
         asked = []
@@ -121,7 +123,7 @@ async def pair(settings: FailoverSettings) -> AsyncIterator[Pair]:
     link.set_workers([worker.server.address for worker in workers])
     try:
         await until(lambda: len(links) == 2 and all(each.load is not None for each in links))
-        yield Pair(link, workers)
+        yield Pair(link, links, workers)
         await link.aclose()
     finally:
         for worker in workers:
