@@ -8,14 +8,18 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import grpc
 
+from model.tokenizer.byte_tokenizer import SPECIAL_NAMES, STOP_NAMES
 from protos.gen.v1 import inference_pb2 as pb
 from protos.gen.v1 import inference_pb2_grpc
+
+STOP_IDS = [256 + SPECIAL_NAMES.index(name) for name in STOP_NAMES]
+"""Of a vocabulary of bytes."""
 
 SOURCE_TREE = Path(__file__).parents[2]
 WITHIN_S = 90.0
@@ -32,9 +36,8 @@ sys.exit(main(sys.argv[1:]))
 class ServedProcess:
     """It begins at once; `wait_serving` before it is asked. `close` ends it."""
 
-    def __init__(self, *words: str, stop_ids: Iterable[int] = (), without: Sequence[str] = ()) -> None:
-        """`stop_ids`: of the model. `without`: packages that it must not import."""
-        self.stop_ids = stop_ids
+    def __init__(self, *words: str, without: Sequence[str] = ()) -> None:
+        """`without`: packages that it must not import."""
         self.process = subprocess.Popen(
             [sys.executable, "-c", _WITHOUT.format(names=list(without)), *words],
             cwd=SOURCE_TREE,
@@ -97,8 +100,7 @@ class ServedProcess:
     @contextmanager
     def stream(self, text: str, max_tokens: int) -> Iterator[http.client.HTTPResponse]:
         """A chat that has begun, and goes on to the last of these tokens."""
-        never = {str(token_id): -100 for token_id in self.stop_ids}
-        body = {**chat_body(self.model, text, max_tokens), "stream": True, "logit_bias": never}
+        body = endless_body(self.model, text, max_tokens)
         connection = http.client.HTTPConnection(self.http, timeout=WITHIN_S)
         try:
             connection.request("POST", "/v1/chat/completions", json.dumps(body), _JSON)
@@ -134,3 +136,9 @@ _JSON = {"content-type": "application/json"}
 def chat_body(model: str, text: str, max_tokens: int) -> dict[str, object]:
     message = {"role": "user", "content": text}
     return {"model": model, "messages": [message], "max_completion_tokens": max_tokens, "temperature": 0}
+
+
+def endless_body(model: str, text: str, max_tokens: int) -> dict[str, object]:
+    """Streamed, and no token stops it before the last."""
+    never = {str(token_id): -100 for token_id in STOP_IDS}
+    return {**chat_body(model, text, max_tokens), "stream": True, "logit_bias": never}

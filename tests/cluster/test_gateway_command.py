@@ -11,7 +11,7 @@ import pytest
 from cluster.cli import main
 from cluster.controller.wishes import Wishes
 from model.local_model import LocalModel
-from model.tokenizer.byte_tokenizer import SPECIAL_NAMES, STOP_NAMES, write_byte_tokenizer
+from model.tokenizer.byte_tokenizer import write_byte_tokenizer
 from tests.cluster.running_mesh import RunningMesh, mesh_config
 from tests.cluster.served_process import ServedProcess
 
@@ -21,7 +21,6 @@ Capture = pytest.CaptureFixture[str]
 
 HEAVY = ("torch", "triton", "ray", "numpy")
 WORDS = "Is the sea blue?"
-STOP_IDS = [256 + SPECIAL_NAMES.index(name) for name in STOP_NAMES]
 OF_A_GATEWAY = ("config.json", "generation_config.json", "tokenizer.json")
 
 
@@ -55,7 +54,7 @@ def config_file(folder: Path, **gateway: object) -> Path:
 
 def begin(mesh_address: str, file: Path) -> ServedProcess:
     words = ("gateway", "--config", str(file), "--mesh", mesh_address)
-    return ServedProcess(*words, stop_ids=STOP_IDS, without=HEAVY)
+    return ServedProcess(*words, without=HEAVY)
 
 
 def test_it_serves_without_torch_and_ends_in_good_order(mesh: RunningMesh, folder: Path) -> None:

@@ -10,7 +10,6 @@ import pytest
 
 from cluster.cli import main
 from cluster.stop_signal import STOPPED_BY_PERSON
-from model.tokenizer.byte_tokenizer import SPECIAL_NAMES, STOP_NAMES
 from protos.gen.v1 import inference_pb2, inference_pb2_grpc
 from tests.cluster.running_mesh import mesh_config
 from tests.cluster.served_process import ServedProcess
@@ -18,7 +17,6 @@ from tests.cluster.served_process import ServedProcess
 Capture = pytest.CaptureFixture[str]
 
 WORDS = "Is the sea blue?"
-STOP_IDS = [256 + SPECIAL_NAMES.index(name) for name in STOP_NAMES]
 
 
 def error_of(answer: tuple[int, Mapping[str, object]]) -> tuple[int, str]:
@@ -37,7 +35,7 @@ def config_file(folder: Path, model: Path, **gateway: object) -> Path:
 @pytest.fixture
 def server(tmp_path: Path, spoken_folder: Path) -> Iterator[ServedProcess]:
     file = config_file(tmp_path, spoken_folder, model_name="spoken", aliases=["other"])
-    made = ServedProcess("serve", "--config", str(file), stop_ids=STOP_IDS, without=["ray"])
+    made = ServedProcess("serve", "--config", str(file), without=["ray"])
     yield made
     made.close()
 
@@ -77,7 +75,7 @@ def test_it_ends_in_good_order(server: ServedProcess) -> None:
 
 def test_what_does_not_end_in_time_is_cancelled(tmp_path: Path, spoken_folder: Path) -> None:
     file = config_file(tmp_path, spoken_folder)
-    server = ServedProcess("serve", "--config", str(file), "--drain-s", "0.05", stop_ids=STOP_IDS)
+    server = ServedProcess("serve", "--config", str(file), "--drain-s", "0.05")
     try:
         server.wait_serving()
         with server.stream(WORDS, 1500) as response:

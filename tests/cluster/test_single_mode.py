@@ -16,13 +16,11 @@ from protos.errors import EngineStoppedError
 from protos.gen.v1 import inference_pb2 as pb
 from protos.gen.v1 import inference_pb2_grpc
 from tests.cluster.running_mesh import mesh_config
-from tests.cluster.served_process import chat_body
+from tests.cluster.served_process import STOP_IDS, endless_body
 from tests.workers.attention.paper_worker import wait_until
 from workers.engine.engine import Engine
 
 MOST = 1500
-NEVER = {257: -100.0, 258: -100.0, 264: -100.0}
-"""The stop tokens of the small vocabulary."""
 
 
 class Running:
@@ -62,9 +60,8 @@ def running(spoken_folder: Path) -> Iterator[Running]:
 
 def test_a_connection_that_is_closed_frees_the_pages(running: Running) -> None:
     connection = http.client.HTTPConnection(running.http, timeout=30)
-    never = {str(token_id): bias for token_id, bias in NEVER.items()}
-    body = {**chat_body("m", "Go on.", MOST), "stream": True, "logit_bias": never}
-    connection.request("POST", "/v1/chat/completions", json.dumps(body), {"content-type": "application/json"})
+    body = json.dumps(endless_body("m", "Go on.", MOST))
+    connection.request("POST", "/v1/chat/completions", body, {"content-type": "application/json"})
     with connection.getresponse() as response:
         assert response.readline().startswith(b"data: ")
         assert not running.is_idle()
@@ -75,8 +72,8 @@ def test_a_connection_that_is_closed_frees_the_pages(running: Running) -> None:
 def test_a_call_that_is_cancelled_frees_the_pages(running: Running) -> None:
     request = pb.ChatRequest(messages=[pb.Message(user=pb.UserMessage(text="Go on."))])
     request.options.max_tokens = MOST
-    for token_id, bias in NEVER.items():
-        request.options.sampling.logit_bias[token_id] = bias
+    for token_id in STOP_IDS:
+        request.options.sampling.logit_bias[token_id] = -100.0
     with grpc.insecure_channel(running.grpc) as channel:
         stream = inference_pb2_grpc.InferenceServiceStub(channel).Chat(request)
         next(stream)
