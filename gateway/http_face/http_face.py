@@ -12,6 +12,7 @@ from email.utils import formatdate
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
+from gateway.classify.policy_store import PolicyStore
 from gateway.http_face.app import make_app
 from gateway.http_face.connection import HttpConnection
 from gateway.http_face.endpoint import Endpoint
@@ -33,6 +34,7 @@ class HttpFace:
     def __init__(
         self,
         inference: Inference,
+        policies: PolicyStore,
         host: str,
         port: int,
         settings: HttpSettings | None = None,
@@ -44,7 +46,7 @@ class HttpFace:
         self._port = port
         self._settings = settings or HttpSettings()
         self._tls = tls
-        endpoints = (*all_endpoints(inference), *more_endpoints)
+        endpoints = (*all_endpoints(inference, policies), *more_endpoints)
         app = make_app((*endpoints, openapi_endpoint(endpoints)), self._settings)
         self._config = Config(
             app,
@@ -52,6 +54,7 @@ class HttpFace:
             ws="none",
             lifespan="off",
             log_config=None,
+            log_level="error",  # what clients do wrong, they are told
             access_log=False,
             proxy_headers=False,
             server_header=False,
