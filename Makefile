@@ -20,6 +20,7 @@ run: $(VENV)/single.installed ## Make a small random checkpoint and generate fro
 	@$(RUN) examples.random_model
 
 test: $(VENV)/test.installed ## Run the tests
+	@$(RUN) tools.o200k
 	@$(PYTEST)
 
 check: $(VENV)/check.installed ## Lint, format, types, floors, protocol, links in the docs: what CI checks

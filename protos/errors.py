@@ -13,12 +13,12 @@ It is not a wire format and imports nothing: the codes are the numbers that gRPC
     ├── NotFoundError              NOT_FOUND           404  the caller names something that is there
     │   └── CallNotKeptError           a call, or its beginning, that is not kept
     ├── ConflictError              ALREADY_EXISTS      409  the caller takes another id or key
-    ├── SlowReaderError            RESOURCE_EXHAUSTED  429  the caller reads faster
     ├── NotReadyError              UNAVAILABLE         503  retry on another gateway, or later
     ├── InternalError              INTERNAL            500  the operator looks into the log
     ├── BrokenLogitsError          INTERNAL            500  the operator looks for a damaged checkpoint
     ├── ConfigError                FAILED_PRECONDITION 500  the operator changes a file or a flag
     │   ├── EnvironmentConflictError   a package is installed that cannot live beside us
+    │   ├── AddressTakenError          a server cannot listen where it was told to
     │   ├── MissingExtraError          a package is not installed; the message names the extra that brings it
     │   └── DoesNotFitError            the model needs more memory or more workers than there are
     ├── CheckpointError            FAILED_PRECONDITION 500  the operator repairs the model folder
@@ -37,6 +37,7 @@ It is not a wire format and imports nothing: the codes are the numbers that gRPC
     │   ├── DamagedModelError          a file is missing, or is not what the hub published
     │   └── DiskSpaceError             the model does not fit on the disk
     ├── CapacityError              RESOURCE_EXHAUSTED  429  retry when load has gone down
+    │   └── SlowReaderError            whoever reads reads too slowly, and is cut off
     ├── FrameError                 FAILED_PRECONDITION 500  the operator runs one release on every worker
     │   ├── MalformedFrameError        it says what cannot be
     │   ├── TruncatedFrameError        it ends too early
@@ -173,14 +174,6 @@ class ConflictError(ExpertMeshError):
     recovered_by = RecoveredBy.CALLER
 
 
-class SlowReaderError(ExpertMeshError):
-    """More waits for this reader than is kept for any."""
-
-    grpc_code = GrpcCode.RESOURCE_EXHAUSTED
-    http_status = 429
-    recovered_by = RecoveredBy.CALLER
-
-
 class NotReadyError(ExpertMeshError):
     """This gateway does not take requests: it begins, it drains, or it reaches no engine."""
 
@@ -220,6 +213,10 @@ class ConfigError(ExpertMeshError):
 
 class EnvironmentConflictError(ConfigError):
     """The Python environment holds something that cannot live beside us."""
+
+
+class AddressTakenError(ConfigError):
+    """A port is taken, or an address is not of this machine, so a server cannot listen there."""
 
 
 class MissingExtraError(ConfigError):
@@ -305,6 +302,10 @@ class CapacityError(ExpertMeshError):
     http_status = 429
     retryable = True
     recovered_by = RecoveredBy.SYSTEM
+
+
+class SlowReaderError(CapacityError):
+    """More waits for this reader than is kept for any."""
 
 
 class FrameError(ExpertMeshError):

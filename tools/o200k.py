@@ -29,8 +29,9 @@ class AbsentError(Exception):
     """The vocabulary cannot be had here; the message says why, and how it could."""
 
 
-def fetch(folder: Path = FOLDER) -> Path:
-    """The file of `base64 rank` lines, fetched the first time."""
+def fetch(folder: Path | None = None) -> Path:
+    """The file of `base64 rank` lines, fetched the first time; in FOLDER unless said otherwise."""
+    folder = folder or FOLDER
     path = folder / FILE_NAME
     if path.is_file() and _is_whole(path.read_bytes()):
         return path

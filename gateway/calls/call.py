@@ -120,6 +120,11 @@ class Call(Generic[E]):
                 f"{self.num_events}, and those before number {self._first} are not kept"
             )
         loop = asyncio.get_running_loop()
+        if self._num_readers and not self.is_kept:
+            raise CallNotKeptError(
+                f"the events of {self.call_id} go to another reader and are not kept; ask for a call that "
+                f"can be resumed"
+            )
         self._arrive()
         try:
             while True:

@@ -18,7 +18,7 @@ from grpc_status import rpc_status
 from gateway.grpc_face.rpc import Context, Rpc
 from gateway.grpc_face.settings import GrpcFaceSettings
 from gateway.grpc_face.status_codec import error_to_status
-from protos.errors import DeadlineExpiredError, ExpertMeshError, InternalError, InvalidRequestError
+from protos.errors import ExpertMeshError, InternalError, InvalidRequestError, SlowSenderError
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ class Method:
             async with asyncio.timeout(limit_s):
                 received = await context.read()
         except TimeoutError:
-            raise DeadlineExpiredError(
+            raise SlowSenderError(
                 f"{self._name}: no request came within {limit_s:g} s of the call's beginning"
             ) from None
         if not isinstance(received, bytes):
@@ -65,7 +65,7 @@ class Method:
             return self._request_class.FromString(received)
         except DecodeError as error:
             raise InvalidRequestError(
-                f"{self._name}: {len(received)} bytes came that are not a "
+                f"{self._name}: {len(received)} bytes came that are no "
                 f"{self._request_class.DESCRIPTOR.full_name}: {error}"
             ) from error
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from gateway.harmony.callable_tool import CallableTool, callable_tools
+from gateway.harmony.nesting import check_nesting
 from gateway.harmony.settings import BuiltInTool, Channel, FunctionTool
 from gateway.harmony.tool_choice import ToolChoice
 from protos.errors import InvalidGrammarError
@@ -105,7 +106,9 @@ def _answer(response: GrammarSpec | None) -> str:
         return "TEXT"
     match response.kind:
         case GrammarKind.JSON_SCHEMA:
-            return _json(parse_schema(response))
+            schema = parse_schema(response)
+            check_nesting(_RESPONSE, schema)
+            return _json(schema)
         case GrammarKind.JSON_OBJECT:
             return _json({"type": "object"})
         case GrammarKind.REGEX:

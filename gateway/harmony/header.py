@@ -11,25 +11,30 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from gateway.harmony.conversation import Role
+from gateway.harmony.settings import Channel
 
-_MAX_CHARACTERS = 256
+_MAX_BYTES = 256
 _MAX_WORDS = 2
 """Beside role and channel: a recipient and a content type."""
 
+_KEEPING = "surrogateescape"
+"""So that the bytes of half a character are still there when its other half comes."""
+
 _TO = "to="
 _CONSTRAIN = "<|constrain|>"
-_NAME = r"(?:[\w-]{1,32}(?![\w-]))?"
+_NAME = r"(?:(?!to=)[\w-]{1,32}(?![\w-]))?"
 _WORD = r"[\w.:=/+<>|-]+"
-_ADDRESS = r"(?:\s*to=(?P<address>[\w.:/<>|-]*))?"
-_KIND = r"(?:\s+(?:json|code)\b)?"
+_ADDRESS = r"(?:\s*to=(?P<address>[\w.:/<>|-]*)(?:\s+(?:json|code)\b)?)?"
 
-_CHANNEL_MAY_GO_ON = re.compile(rf"\s*[\w-]{{0,32}}(?:\s+{_WORD}){{0,{_MAX_WORDS}}}\s*")
+_CHANNEL_MAY_GO_ON = re.compile(rf"\s*(?:to=(?:{_WORD})?|[\w-]{{0,32}})(?:\s+{_WORD}){{0,{_MAX_WORDS}}}\s*")
 _TYPE_MAY_GO_ON = re.compile(r"\s*[\w.+/-]{0,32}\s*")
-_BROKEN_ROLE = re.compile(rf"\s*(?P<role>assistant|user|system|developer|tool)?(?::\S*)?{_ADDRESS}")
-_BROKEN_CHANNEL = re.compile(rf"\s*(?P<channel>{_NAME}){_ADDRESS}{_KIND}\s*")
+_BROKEN_ROLE = re.compile(rf"\s*(?:(?P<role>{'|'.join(Role)})\b(?::\S*)?)?{_ADDRESS}\s*")
+_BROKEN_BEHIND_ROLE = re.compile(rf"\s*{_ADDRESS}\s*")
+_BROKEN_CHANNEL = re.compile(rf"\s*(?P<channel>{_NAME}){_ADDRESS}\s*")
 _BROKEN_TYPE = re.compile(r"\s*(?P<kind>[\w.+/-]{0,32})")
-_ENDED_CHANNEL = re.compile(r"\s*(?P<channel>[^\s<]*)")
+_ENDED_CHANNEL = re.compile(r"\s*(?P<channel>(?!to=)[^\s<]+)?")
 
+_CHANNELS = frozenset(channel.value for channel in Channel)
 _NAME_TO_ROLE = {role.value: role for role in Role}
 
 
@@ -43,7 +48,9 @@ class Part(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """`bare_word` is a single word that may be a recipient or a content type. `text` is what is no header."""
+    """`bare_word` is a single word that may be a recipient or a content type. `rest` is what is no header: it
+    may end within a character.
+    """
 
     role: Role
     name: str | None
@@ -51,7 +58,7 @@ class Header:
     recipient: str | None
     content_type: str | None
     bare_word: str | None = None
-    text: str = ""
+    rest: bytes = b""
     is_whole: bool = True
 
 
@@ -78,9 +85,9 @@ class HeaderDraft:
     def may_go_on(self) -> bool:
         """Whether what stands in the part that is open may still be one."""
         part, content = self._parts[-1]
-        text = _text(content)
-        if len(text) > _MAX_CHARACTERS:
+        if len(content) > _MAX_BYTES:
             return False
+        text = _text(content)
         match part:
             case Part.ROLE:
                 return self._role_may_go_on(text)
@@ -105,6 +112,8 @@ class HeaderDraft:
         addresses = [word.removeprefix(_TO) for word in words if word.startswith(_TO)]
         others = [word for word in words if not word.startswith(_TO)]
         is_whole = len(words) <= _MAX_WORDS and len(addresses) <= 1 and not self._opens_twice
+        if role is Role.TOOL and name in _CHANNELS:  # the role is missing
+            role, name, channel, is_whole = Role.ASSISTANT, None, channel or name, False
         header = Header(role, name, channel, None, others[-1] if others else None, is_whole=is_whole)
         if recipient := next(iter(addresses or others[-2:-1]), None):
             return replace(header, recipient=recipient)
@@ -113,14 +122,14 @@ class HeaderDraft:
         return header
 
     def broken_off(self) -> Header:
-        """Without <|message|>: as much of it as can be header is; `text` is the rest."""
+        """Without <|message|>: as much of it as can be header is."""
         if len(self._parts) == 1:
             return self._broken_in_role()
         role, name, words = self._role_and_words()
         recipient = next((word.removeprefix(_TO) for word in words if word.startswith(_TO)), None)
         header = Header(role, name, None, recipient, None, is_whole=False)
         for part, content in self._parts[1:]:
-            text = _text(content)
+            text = content.decode("utf-8", errors=_KEEPING)
             if part is Part.CHANNEL:
                 found = _find(_BROKEN_CHANNEL, text)
                 recipient = found["address"] or header.recipient
@@ -129,7 +138,7 @@ class HeaderDraft:
             else:
                 found = _find(_BROKEN_TYPE, text)
                 header = replace(header, content_type=_CONSTRAIN + found["kind"])
-            header = replace(header, text=text[found.end() :])
+            header = replace(header, rest=text[found.end() :].encode("utf-8", errors=_KEEPING))
         return header
 
     def _role_may_go_on(self, text: str) -> bool:
@@ -161,11 +170,11 @@ class HeaderDraft:
 
     def _broken_in_role(self) -> Header:
         """Text where a header should be is the assistant's, unless another role is named before it."""
-        text = _text(self._parts[0][1])
-        found = _find(_BROKEN_ROLE, text)
-        role = Role(found["role"]) if found["role"] and self._role is None else Role.ASSISTANT
-        rest = text[found.end() :].lstrip() if found.end() else text
-        return Header(role, None, None, found["address"] or None, None, text=rest, is_whole=False)
+        text = self._parts[0][1].decode("utf-8", errors=_KEEPING)
+        found = _find(_BROKEN_BEHIND_ROLE if self._role else _BROKEN_ROLE, text)
+        role = Role(found.groupdict().get("role") or Role.ASSISTANT)
+        rest = text[found.end() :].encode("utf-8", errors=_KEEPING)
+        return Header(role, None, None, found["address"] or None, None, rest=rest, is_whole=False)
 
 
 def _find(pattern: re.Pattern[str], text: str) -> re.Match[str]:

@@ -5,6 +5,7 @@ how a header is read (`header`).
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -37,10 +38,15 @@ class DeclaredTools:
 
     def __init__(self, recipients: Iterable[str] | None) -> None:
         self._recipients = None if recipients is None else frozenset(recipients)
-        self._spellings = {self._spelling(name): name for name in self._recipients or ()}
+        counts = Counter(map(self._spelling, self._recipients or ()))
+        self._spellings = {
+            self._spelling(name): name for name in self._recipients or () if counts[self._spelling(name)] == 1
+        }
 
     def find(self, recipient: str) -> str | None:
-        """The tool that is meant: as it is declared, also where the model's spelling differs."""
+        """The tool that is meant: as it is declared, also where the model's spelling differs. None where
+        several might be.
+        """
         if self._recipients is None or recipient in self._recipients:
             return recipient
         return self._spellings.get(self._spelling(recipient))
@@ -64,7 +70,7 @@ def opening_of(header: Header, tools: DeclaredTools) -> Opening:
         kind, called = MessageKind.FOREIGN, recipient
     else:
         channel, found = _channel(header)
-        called, more = _called(recipient, channel, tools)
+        called, more = _called(header, recipient, channel, tools)
         kind = MessageKind.CALL if called else _CHANNEL_TO_KIND[channel]
         recovered += [*found, *more]
     began = MessageBegan(kind, header.role, header.name, header.channel, called, content_type)
@@ -72,9 +78,10 @@ def opening_of(header: Header, tools: DeclaredTools) -> Opening:
 
 
 def _what_is_broken(header: Header) -> Recovered:
-    said = (header.channel, header.recipient, header.content_type, header.text)
-    recovery = Recovery.MALFORMED_HEADER if any(said[:-1]) else Recovery.MISSING_HEADER
-    return Recovered(recovery, _cut(" ".join(each for each in said if each)))
+    said = (header.channel, header.recipient, header.content_type)
+    recovery = Recovery.MALFORMED_HEADER if any(said) else Recovery.MISSING_HEADER
+    shown = (*said, header.rest.decode("utf-8", errors="replace"))
+    return Recovered(recovery, _cut(" ".join(filter(None, shown))))
 
 
 def _recipient(header: Header, tools: DeclaredTools) -> tuple[str | None, str | None]:
@@ -98,7 +105,7 @@ def _channel(header: Header) -> tuple[Channel, list[Recovered]]:
 
 
 def _called(
-    recipient: str | None, channel: Channel, tools: DeclaredTools
+    header: Header, recipient: str | None, channel: Channel, tools: DeclaredTools
 ) -> tuple[str | None, list[Recovered]]:
     if recipient is None or (recipient in _NO_TOOL and not tools.is_exactly(recipient)):
         return None, []
@@ -108,10 +115,14 @@ def _called(
     recovered = []
     if called != recipient:
         recovered.append(Recovered(Recovery.MENDED_RECIPIENT, _cut(recipient)))
-    is_function = called.startswith(f"{FUNCTIONS}.")
-    if channel is Channel.FINAL or (is_function and channel is not Channel.COMMENTARY):
+    if header.channel is not None and not _is_in_place(called, channel):
         recovered.append(Recovered(Recovery.MISPLACED_CALL, f"{_cut(called)} on {channel}"))
     return called, recovered
+
+
+def _is_in_place(called: str, channel: Channel) -> bool:
+    is_function = called.startswith(f"{FUNCTIONS}.")
+    return channel is Channel.COMMENTARY or (channel is Channel.ANALYSIS and not is_function)
 
 
 def _cut(text: str) -> str:

@@ -175,17 +175,17 @@ class HarmonyParser:
         """What can be no header is text of the message that it was to begin; no message comes of nothing."""
         header = draft.broken_off()
         self._draft = None
-        if not header.text and not (header.recipient and self._tools.find(header.recipient)):
+        if not header.rest and not (header.recipient and self._tools.find(header.recipient)):
             surplus = draft.is_blank and not self._has_start
             self._recover(Recovery.SURPLUS_TOKEN if surplus else Recovery.MALFORMED_HEADER, "", events)
             return
         if not self._has_start and header.channel is not None:
             self._recover(Recovery.MISSING_START, "", events)
         kind = self._open(header, events)
-        if header.text:
+        if text := self._stream.push(header.rest):
             first = self._first_untold
-            num_tokens = self._position - first + num_more
-            events.append(TextDelta(kind, header.text, first, num_tokens))
+            events.append(TextDelta(kind, text, first, self._position - first + num_more))
+        self._first_untold = self._position + num_more
 
     def _open(self, header: Header, events: list[ParserEvent]) -> MessageKind:
         opening = opening_of(header, self._tools)
@@ -214,7 +214,7 @@ class HarmonyParser:
         self._kind = None
 
     def _recover(self, recovery: Recovery, detail: str, events: list[ParserEvent]) -> None:
-        """A run of surplus tokens is told once, and each of them counted."""
+        """Surplus tokens are told once, and each of them counted."""
         is_told = recovery is Recovery.SURPLUS_TOKEN and self.recoveries[recovery] > 0
         self.recoveries[recovery] += 1
         if not is_told:

@@ -5,10 +5,12 @@ what a client asks for.
 """
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from gateway.harmony.nesting import check_nesting
 from protos.errors import InvalidRequestError
 
 FUNCTIONS = "functions"
@@ -54,6 +56,7 @@ class FunctionTool:
 
     def __post_init__(self) -> None:
         check_name("function", self.name)
+        check_nesting(f"the parameters of the function {self.name!r}", self.parameters)
 
     @property
     def recipient(self) -> str:
@@ -71,6 +74,7 @@ class ResponseFormat:
 
     def __post_init__(self) -> None:
         check_name("response format", self.name)
+        check_nesting(f"the schema of the response format {self.name!r}", self.schema)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +99,9 @@ class DeveloperSettings:
     response_formats: tuple[ResponseFormat, ...] = ()
 
     def __post_init__(self) -> None:
-        names = [function.name for function in self.functions]
-        for name in names:
-            if names.count(name) > 1:
-                raise InvalidRequestError(f"the function {name!r} is declared twice; give each its own name")
+        counts = Counter(function.name for function in self.functions)
+        if twice := [name for name, count in counts.items() if count > 1]:
+            raise InvalidRequestError(f"the function {twice[0]!r} is declared twice; give each its own name")
 
 
 def check_name(what: str, name: str) -> None:

@@ -8,67 +8,59 @@ anyOf, $ref, …) the format does not write, and the model does not see. Not her
 from collections.abc import Iterator, Mapping
 
 from gateway.harmony.literal import literal
-from protos.errors import InvalidRequestError
 
 Schema = Mapping[str, object]
-
-MAX_DEPTH = 100
-"""Schemas in schemas; some lines of indentation each."""
 
 _ANY = "any"
 _WRITTEN_AS = {"integer": "number"}
 _PLAIN = frozenset({"number", "integer", "boolean"})
 
 
-def signature(schema: object, indent: str = "", depth: int = 0) -> str:
+def signature(schema: object, indent: str = "") -> str:
     """The type, its later lines indented. Whatever is no schema is `any`."""
-    if depth > MAX_DEPTH:
-        raise InvalidRequestError(
-            f"a function's parameters nest more than {MAX_DEPTH} schemas in one another; flatten them"
-        )
     if not isinstance(schema, Mapping):
         return _ANY
     if isinstance(variants := schema.get("oneOf"), list):
-        return "".join(f"\n{indent} | {_variant(each, indent, depth)}" for each in variants)
+        return "".join(f"\n{indent} | {_variant(each, indent)}" for each in variants)
     kind = schema.get("type")
     if isinstance(kind, list) and (names := [name for name in kind if isinstance(name, str)]):
         return " | ".join(_WRITTEN_AS.get(name, name) for name in names)
     match kind:
         case "object":
-            return _object(schema, indent, depth)
+            return _object(schema, indent)
         case "string":
             return " | ".join(f'"{value}"' for value in _texts(schema.get("enum"))) or "string"
         case "array":
             has_items = "items" in schema
-            return f"{signature(schema['items'], indent, depth + 1)}[]" if has_items else "Array<any>"
+            return f"{signature(schema['items'], indent)}[]" if has_items else "Array<any>"
         case str() if kind in _PLAIN:
             return _WRITTEN_AS.get(kind, kind)
     return _ANY
 
 
-def _variant(variant: object, indent: str, depth: int) -> str:
+def _variant(variant: object, indent: str) -> str:
     """One of a type that stands in no property."""
     comments = [*_description(variant)]
     if isinstance(variant, Mapping) and "default" in variant:
         default = variant["default"]
         shown = _default(variant) if not _is_enumeration(variant) else literal(default)
         comments.append(f"default: {shown}")
-    return _nullable(variant, signature(variant, f"{indent}   ", depth + 1)) + _trailing(comments)
+    return _nullable(variant, signature(variant, f"{indent}   ")) + _trailing(comments)
 
 
-def _object(schema: Schema, indent: str, depth: int) -> str:
+def _object(schema: Schema, indent: str) -> str:
     properties = schema.get("properties")
     required = frozenset(_texts(schema.get("required")))
     lines = [f"{indent}// {text}\n" for text in _description(schema)]
     lines.append("{\n")
     for name, value in properties.items() if isinstance(properties, Mapping) else ():
         declared = f"{indent}{name}{'' if name in required else '?'}:"
-        lines += _property(declared, value, indent, depth)
+        lines += _property(declared, value, indent)
     lines.append(f"{indent}}}")
     return "".join(lines)
 
 
-def _property(declared: str, value: object, indent: str, depth: int) -> Iterator[str]:
+def _property(declared: str, value: object, indent: str) -> Iterator[str]:
     schema: Schema = value if isinstance(value, Mapping) else {}
     if isinstance(title := schema.get("title"), str):
         yield f"{indent}// {title}\n{indent}//\n"
@@ -78,15 +70,15 @@ def _property(declared: str, value: object, indent: str, depth: int) -> Iterator
         yield f"{indent}// Examples:\n"
         yield from (f'{indent}// - "{example}"\n' for example in _texts(examples))
     if isinstance(variants := schema.get("oneOf"), list):
-        yield from _property_of_variants(declared, schema, variants, indent, depth)
+        yield from _property_of_variants(declared, schema, variants, indent)
         return
-    shown = _nullable(schema, signature(value, f"{indent}    ", depth + 1))
+    shown = _nullable(schema, signature(value, f"{indent}    "))
     default = f" // default: {_default(schema)}" if "default" in schema and "oneOf" not in schema else ""
     yield f"{declared} {shown},{default}\n"
 
 
 def _property_of_variants(
-    declared: str, schema: Schema, variants: list[object], indent: str, depth: int
+    declared: str, schema: Schema, variants: list[object], indent: str
 ) -> Iterator[str]:
     """Its description stands above, unless it is that of the first variant; then nobody says it."""
     described = [*_description(schema)]
@@ -97,7 +89,7 @@ def _property_of_variants(
         yield f"{indent}// default: {_default(schema)}\n"
     yield f"{declared}\n"
     for index, variant in enumerate(variants):
-        shown = _nullable(variant, signature(variant, f"{indent}   ", depth + 1))
+        shown = _nullable(variant, signature(variant, f"{indent}   "))
         is_silent = index == 0 and is_said_above
         comments = [text for text in _description(variant) if not is_silent and text not in described]
         if isinstance(variant, Mapping) and "default" in variant:

@@ -43,5 +43,5 @@ class HarmonyVocabulary:
 
     def name_of(self, token_id: int) -> str:
         """To show it to a person."""
-        named = {number: name for name, number in self.tokenizer.special_ids.items()}
-        return named.get(token_id, f"token {token_id}")
+        named = (name for name, number in self.tokenizer.special_ids.items() if number == token_id)
+        return next(named, f"token {token_id}")

@@ -20,8 +20,8 @@ TAG = "~"
 """Begins the names of a union's alternatives, which stand in places and are none of the client's business."""
 
 _LONGEST_SHOWN = 60
-_LONG = {"too_long": "max_length", "string_too_long": "max_length"}
-_SHORT = {"too_short": "min_length", "string_too_short": "min_length"}
+_LONG = ("too_long", "string_too_long")
+_SHORT = ("too_short", "string_too_short")
 
 
 def check_body(model: type[B], sent: dict[str, object]) -> B:

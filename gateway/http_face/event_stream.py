@@ -20,8 +20,8 @@ DONE = b"data: [DONE]\n\n"
 async def send_events(exchange: Exchange, events: AsyncGenerator[bytes, None], last: bytes = DONE) -> None:
     """`events` gives one or more whole events at a time, and raises where they cannot go on.
 
-    Nothing is written before the first ones are there: an error until then has a status of its own. What comes
-    faster than anybody reads is written together: a write costs more than all else that is done for a token.
+    Nothing is written before the first ones are there: an error until then has a status of its own. What
+    comes faster than anybody reads is written together: a write costs more than all else done for a token.
     """
     clock = asyncio.get_running_loop().time
     next_write = clock()

@@ -48,6 +48,7 @@ class HttpFace:
             ws="none",
             lifespan="off",
             log_config=None,
+            log_level="error",  # what clients do wrong, they are told
             access_log=False,
             proxy_headers=False,
             server_header=False,

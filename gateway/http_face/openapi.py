@@ -26,6 +26,11 @@ _OF_BODIES = {
     415: "The body is not JSON",
 }
 Schemas = dict[type[BaseModel], object]
+_EVENT = {
+    "type": "object",
+    "required": ["data"],
+    "properties": {"data": {"type": "string", "description": "JSON of a chunk or of an error; last [DONE]"}},
+}
 _PARAMETER = re.compile(r"\{(\w+)(?::\w+)?\}")
 
 
@@ -106,5 +111,5 @@ def _success(endpoint: Endpoint, model_to_schema: Schemas) -> dict[str, object]:
     schema = {} if endpoint.answer is None else model_to_schema[endpoint.answer]
     content: dict[str, object] = {JSON_TYPE: {"schema": schema}}
     if endpoint.is_streamed:
-        content["text/event-stream"] = {"schema": {"type": "string"}}
+        content["text/event-stream"] = {"schema": _EVENT}
     return {"description": "Done", "content": content}

@@ -262,3 +262,16 @@ async def test_one_that_is_cancelled_before_it_could_begin_ends_too() -> None:
     call.cancel()
     with pytest.raises(RequestCancelledError):
         await read_all(call)
+
+
+async def test_what_is_not_kept_has_one_reader() -> None:
+    engine = Engine()
+    call = opened(engine)
+    reading = asyncio.create_task(read_all(call))
+    await asyncio.sleep(0)
+    with pytest.raises(CallNotKeptError, match="go to another reader"):
+        await read_all(call)
+    said: list[Event] = [delta("a"), RequestEnded("call", USAGE)]
+    engine.say(*said)
+    assert events_of(await reading) == said
+    await nothing_is_left()

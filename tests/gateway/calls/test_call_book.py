@@ -134,3 +134,17 @@ async def test_closing_ends_everything_in_words() -> None:
 def test_settings_that_make_no_sense_are_refused() -> None:
     with pytest.raises(ConfigError, match="max_calls is 0"):
         CallSettings(max_calls=0)
+
+
+async def test_a_key_that_came_twice_at_once_is_one_call() -> None:
+    """Both were told that the key is not known, and then their prompts were made."""
+    book, first, second = CallBook(), Engine(), Engine()
+    call = opened(book, first, KEYED)
+    again = CallRequest("another id", idempotency_key="key", digest=b"one")
+    assert opened(book, second, again) is call
+    with pytest.raises(ConflictError):
+        opened(book, second, CallRequest("another id", idempotency_key="key", digest=b"two"))
+    ended(first)
+    assert len(events_of(await read_all(call))) == 2
+    await book.aclose()
+    await nothing_is_left()

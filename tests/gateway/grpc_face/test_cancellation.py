@@ -1,8 +1,7 @@
 """A client that goes, and one that reads slowly: neither costs pages or memory for long. In both modes."""
 
 import asyncio
-import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -13,18 +12,15 @@ import pytest
 from gateway.calls.call_settings import CallSettings
 from gateway.engine_link.grpc_link import GrpcEngineLink
 from gateway.engine_link.link import EngineLink
-from gateway.engine_link.local_link import LocalEngineLink
 from model.tokenizer.tokenizer import Tokenizer
 from protos.gen.v1 import inference_pb2 as pb
+from tests.gateway.engine_here import engine_here
 from tests.gateway.engine_link.hearing import until
 from tests.gateway.grpc_face.served import Served, Streamed, serving
 from tests.gateway.scripted_link import ScriptedLink
 from tests.workers.attention.paper_worker import PaperWorker
 from tests.workers.engine.paper_engine import PaperEngine
-from workers.engine.door import Deliver
-from workers.engine.engine import Engine
 from workers.engine.request import GenerationRequest
-from workers.engine.step_work import Work, WorkResult
 
 STEP_S = 0.1
 """Far longer than it takes to tell the engine anything, so that counting steps is fair."""
@@ -40,38 +36,12 @@ class Stepping:
     num_free_pages: Callable[[], int]
 
 
-class SlowPaper:
-    """A step model on paper, each of whose steps takes its time."""
-
-    def __init__(self, paper: PaperEngine) -> None:
-        self._model = paper.model
-        paper.core._model = self
-
-    def run(self, works: Sequence[Work]) -> list[WorkResult]:
-        time.sleep(STEP_S)
-        return self._model.run(works)
-
-    def forget(self, choice_key: int) -> None:
-        self._model.forget(choice_key)
-
-    def close(self) -> None:
-        pass
-
-
 @asynccontextmanager
 async def in_this_process() -> AsyncIterator[Stepping]:
     paper = PaperEngine(num_pages=NUM_PAGES)
-    SlowPaper(paper)
-    engines: list[Engine] = []
-
-    def make(deliver: Deliver) -> Engine:
-        engines.append(Engine(paper.core, paper.admission, max_waiting=50, deliver=deliver))
-        return engines[0]
-
-    link = LocalEngineLink(make)
-    engines[0].start()
-    yield Stepping(link, lambda: paper.core.statistics.num_steps, lambda: paper.core.pool.num_free)
-    await asyncio.to_thread(engines[0].close)
+    paper.model.step_s = STEP_S
+    async with engine_here(paper.core, paper.admission) as link:
+        yield Stepping(link, lambda: paper.core.statistics.num_steps, lambda: paper.core.pool.num_free)
 
 
 @asynccontextmanager

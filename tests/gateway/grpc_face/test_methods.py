@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import AsyncIterable
 
 import grpc
 import grpc.aio
@@ -27,30 +28,33 @@ def raw_method(served: Served, method: str) -> "grpc.aio.StreamStreamMultiCallab
     return served.channel.stream_stream(f"/{SERVICE.full_name}/{method}")
 
 
-async def raw_call(served: Served, method: str, *messages: bytes, closes: bool = True) -> Refusal:
-    """How the call is refused."""
-    call = raw_method(served, method)(timeout=30)
-    for message in messages:
-        await call.write(message)
-    if closes:
-        await call.done_writing()
+async def refused(messages: AsyncIterable[object]) -> Refusal:
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        assert [message async for message in call] == []
+        assert [message async for message in messages] == []
     return Refusal.of(caught.value)
+
+
+async def sent(served: Served, method: str, message: bytes) -> Refusal:
+    """How a call with this one message is refused."""
+    call: grpc.aio.UnaryStreamMultiCallable[bytes, bytes]
+    call = served.channel.unary_stream(f"/{SERVICE.full_name}/{method}")
+    return await refused(call(message, timeout=30))
 
 
 @pytest.mark.parametrize("method", METHODS)
 async def test_bytes_that_are_no_message(tokenizer: Tokenizer, method: str) -> None:
     async with serving(ScriptedLink(tokenizer), tokenizer) as served:
-        refusal = await raw_call(served, method, NOT_A_MESSAGE)
+        refusal = await sent(served, method, NOT_A_MESSAGE)
     assert (refusal.code, refusal.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "InvalidRequestError")
-    assert f"3 bytes came that are not a expertmesh.inference.v1.{method}Request" in refusal.message
+    assert f"3 bytes came that are no expertmesh.inference.v1.{method}Request" in refusal.message
 
 
 @pytest.mark.parametrize("method", METHODS)
 async def test_half_closed_without_a_request(tokenizer: Tokenizer, method: str) -> None:
     async with serving(ScriptedLink(tokenizer), tokenizer) as served:
-        refusal = await raw_call(served, method)
+        call = raw_method(served, method)(timeout=30)
+        await call.done_writing()
+        refusal = await refused(call)
     assert refusal.code is grpc.StatusCode.INVALID_ARGUMENT
     assert "half-closed without a request" in refusal.message
 
@@ -58,8 +62,8 @@ async def test_half_closed_without_a_request(tokenizer: Tokenizer, method: str) 
 async def test_a_client_that_never_sends_its_request(tokenizer: Tokenizer) -> None:
     settings = GrpcFaceSettings(request_s=0.1)
     async with serving(ScriptedLink(tokenizer), tokenizer, settings=settings) as served:
-        refusal = await raw_call(served, "Chat", closes=False)
-    assert (refusal.code, refusal.reason) == (grpc.StatusCode.DEADLINE_EXCEEDED, "DeadlineExpiredError")
+        refusal = await refused(raw_method(served, "Chat")(timeout=30))
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "SlowSenderError")
     assert "no request came within 0.1 s" in refusal.message
 
 
@@ -76,13 +80,13 @@ async def test_a_client_that_never_half_closes_is_answered(tokenizer: Tokenizer)
 async def test_a_request_that_is_too_large(tokenizer: Tokenizer) -> None:
     settings = GrpcFaceSettings(max_request_bytes=1000)
     async with serving(ScriptedLink(tokenizer), tokenizer, settings=settings) as served:
-        refusal = await raw_call(served, "Tokenize", bytes(200_000))
+        refusal = await sent(served, "Tokenize", bytes(200_000))
     assert refusal.code is grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
 async def test_a_method_that_is_not_there(tokenizer: Tokenizer) -> None:
     async with serving(ScriptedLink(tokenizer), tokenizer) as served:
-        refusal = await raw_call(served, "Train", b"")
+        refusal = await sent(served, "Train", b"")
     assert refusal.code is grpc.StatusCode.UNIMPLEMENTED
 
 
@@ -154,7 +158,7 @@ async def test_a_deadline_ends_the_request_in_words(tokenizer: Tokenizer) -> Non
         assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
         await until(lambda: link.num_running == 0)
     assert link.requests[0].timeout_s is not None
-    assert 0.1 < link.requests[0].timeout_s < 0.3 * 0.9 + 1e-6
+    assert link.requests[0].timeout_s < 0.3 * 0.95, "a tenth less, and gRPC may have made it a hundredth more"
 
 
 def test_settings_are_checked() -> None:
@@ -166,5 +170,5 @@ async def test_nothing_is_left_of_calls_that_were_refused(tokenizer: Tokenizer) 
     async with serving(ScriptedLink(tokenizer), tokenizer) as served:
         before = len(asyncio.all_tasks())
         for method in METHODS:
-            await raw_call(served, method, NOT_A_MESSAGE)
+            await sent(served, method, NOT_A_MESSAGE)
         await until(lambda: len(asyncio.all_tasks()) == before)

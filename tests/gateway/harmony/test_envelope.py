@@ -22,6 +22,8 @@ from tests.gateway.harmony.walking import walk
 from workers.grammar.compiler import GrammarCompiler
 from workers.grammar.spec import GrammarSpec
 
+pytestmark = pytest.mark.xdist_group("o200k")  # one process holds the vocabulary
+
 WEATHER = {
     "type": "object",
     "properties": {

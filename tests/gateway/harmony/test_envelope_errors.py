@@ -9,6 +9,8 @@ from protos.errors import InvalidGrammarError
 from workers.grammar.compiler import GrammarCompiler
 from workers.grammar.spec import MAX_GRAMMAR_BYTES, GrammarSpec
 
+pytestmark = pytest.mark.xdist_group("o200k")  # one process holds the vocabulary
+
 STRICT = FunctionTool("f", parameters={"not": {}}, is_strict=True)
 DANGLING = FunctionTool("g", parameters={"$ref": "#/$defs/x"})
 EXPLAINED = {

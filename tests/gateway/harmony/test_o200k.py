@@ -1,5 +1,6 @@
 """That our tokenizer, on a tokenizer.json built from the ranks, is gpt-oss's: token for token."""
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 
 from gateway.harmony.vocabulary import HarmonyVocabulary
@@ -7,6 +8,8 @@ from tests.gateway.harmony.generated import TEXTS
 from tests.gateway.harmony.oracle import Oracle
 from tests.o200k import NAME_TO_ID, STOP_NAMES, VOCAB_SIZE
 from tools import o200k as vocabulary_tool
+
+pytestmark = pytest.mark.xdist_group("o200k")  # one process holds the vocabulary
 
 
 @settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow])

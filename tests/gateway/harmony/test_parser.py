@@ -1,7 +1,7 @@
 """On well-formed tokens it says what openai-harmony says; on others it mends, and never fails."""
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from gateway.harmony.conversation import Message, Role
@@ -20,6 +20,8 @@ from tests.gateway.harmony.generated import CONVERSATIONS, TEXTS
 from tests.gateway.harmony.oracle import Oracle
 from tests.gateway.harmony.reading import assemble, read
 from workers.engine.output_text import OutputText, Released
+
+pytestmark = pytest.mark.xdist_group("o200k")  # one process holds the vocabulary
 
 MANY = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 SIZES = st.lists(st.integers(1, 7), min_size=1, max_size=4)
@@ -165,6 +167,26 @@ def test_text_comes_in_whole_characters_wherever_tokens_part_them(
         for _, _, first, num in message.deltas
     ]
     assert b"".join(pieces).decode() == text
+
+
+@MANY
+@given(st.text(st.characters(exclude_categories=["Cs"])), SIZES, st.booleans())
+def test_text_alone_is_a_final_message_however_tokens_part_it(
+    reader: Reader, small_reader: Reader, text: str, sizes: list[int], is_small: bool
+) -> None:
+    assume(text.strip() and not text.lstrip().startswith(("to=", "assistant")))
+    used = small_reader if is_small else reader
+    (message,) = assemble(read(used.answer(), used.vocabulary.tokenizer.encode(text), sizes))
+    assert message.kind is MessageKind.FINAL
+    assert message.text == text.lstrip()
+
+
+def test_bytes_that_are_no_text_do_not_wait_for_a_header_for_ever(small_reader: Reader) -> None:
+    (alone,) = small_reader.vocabulary.tokenizer.encode("\x80\x80")[1::2][:1]
+    parser = small_reader.answer()
+    events = [event for _ in range(400) for event in parser.push([alone])]
+    text = "".join(event.text for event in events if isinstance(event, TextDelta))
+    assert text == "\ufffd" * 400
 
 
 def test_half_a_character_at_the_end_is_replaced(small_reader: Reader) -> None:

@@ -7,6 +7,8 @@ from gateway.harmony.parser import HarmonyParser
 from gateway.harmony.vocabulary import HarmonyVocabulary
 from tests.gateway.harmony.reading import Read, assemble, read
 
+pytestmark = pytest.mark.xdist_group("o200k")  # one process holds the vocabulary
+
 TOOLS = ("functions.get_weather", "functions.Look-up.v2", "browser.search", "python")
 THOUGHT = "<|channel|>analysis<|message|>Hm.<|end|>"
 FINAL = "<|channel|>final<|message|>Yes.<|return|>"
@@ -37,6 +39,31 @@ CASES = {
     "no channel": ("<|message|>Yes.<|return|>", ANSWER, "missing_channel"),
     "a channel without a name": ("<|channel|><|message|>Yes.<|return|>", ANSWER, "missing_channel"),
     "an unknown channel": ("<|channel|>answer<|message|>Yes.<|return|>", ANSWER, "unknown_channel"),
+    "a channel for a role": (
+        f"{THOUGHT}<|start|>final<|message|>Yes.<|return|>",
+        f"{HM} | {ANSWER}",
+        "malformed_header",
+    ),
+    "text that begins with another's role": (
+        "user and assistant<|return|>",
+        "final/return: user and assistant",
+        "missing_header",
+    ),
+    "a word that begins with a role": (
+        f"{THOUGHT}<|start|>assistants, all<|return|>",
+        f"{HM} | final/return: assistants, all",
+        "missing_header",
+    ),
+    "a text that begins with a content type": (
+        "<|channel|>final code is a text<|return|>",
+        "final/return: code is a text",
+        "malformed_header",
+    ),
+    "a recipient for a channel": (
+        '<|channel|>to=functions.get_weather<|message|>{"a": 1}<|call|>',
+        CALL,
+        "missing_channel",
+    ),
     "a channel in capitals": ("<|channel|>Analysis<|message|>Hm.<|end|>", HM, "unknown_channel"),
     "a channel with an end too much": (
         "<|channel|>analysisassistant<|message|>Hm.<|end|>",
@@ -246,3 +273,13 @@ def test_a_mark_that_is_spelt_in_a_header_is_no_mark(o200k: HarmonyVocabulary) -
     (call,) = assemble(read(parser, token_ids))
     assert (call.kind, call.began.recipient, call.text) == (MessageKind.CALL, "functions.get_weather", "{}")
     assert dict(parser.recoveries) == {Recovery.MENDED_RECIPIENT: 1}
+
+
+def test_a_spelling_that_may_mean_two_tools_means_none(small: HarmonyVocabulary) -> None:
+    written = small.tokenizer.encode_with_specials("<|channel|>commentary to=RUN<|message|>{}<|call|>")
+    for recipients, kind in (
+        (["functions.run"], MessageKind.CALL),
+        (["functions.run", "functions.Run"], MessageKind.PREAMBLE),
+    ):
+        (message,) = assemble(read(HarmonyParser.of_answer(small, recipients), written))
+        assert message.kind is kind

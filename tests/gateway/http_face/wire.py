@@ -63,8 +63,7 @@ class Wire:
 
     async def answer(self, *, to_head: bool = False) -> Answer:
         status, headers = await self.head()
-        async with asyncio.timeout(PATIENCE_S):
-            return Answer(status, headers, b"" if to_head else await self._body(headers))
+        return Answer(status, headers, b"" if to_head else await self.body(headers))
 
     async def head(self) -> tuple[int, dict[str, str]]:
         async with asyncio.timeout(PATIENCE_S):
@@ -89,9 +88,10 @@ class Wire:
             data = await self.reader.readexactly(size + 2)
             return data[:-2]
 
-    async def _body(self, headers: dict[str, str]) -> bytes:
+    async def body(self, headers: dict[str, str]) -> bytes:
         if "content-length" in headers:
-            return await self.reader.readexactly(int(headers["content-length"]))
+            async with asyncio.timeout(PATIENCE_S):
+                return await self.reader.readexactly(int(headers["content-length"]))
         assert headers["transfer-encoding"] == "chunked"
         parts: list[bytes] = []
         while part := await self.chunk():
