@@ -6,6 +6,7 @@ deadline of a body that is read (`exchange`).
 """
 
 import asyncio
+import socket
 from typing import Protocol
 
 from uvicorn.config import Config
@@ -54,6 +55,8 @@ class HttpConnection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        # asyncio does it only for sockets that name TCP as their protocol, which accepted ones do not here
+        transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if len(self.connections) > self._settings.max_connections:
             self._refuse(
                 CapacityError(
