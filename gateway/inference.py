@@ -66,8 +66,11 @@ class Inference:
 
     async def count_tokens(self, request: ChatRequest) -> int:
         """Of the prompt that this chat would be."""
-        prompt = await asyncio.to_thread(self._prompter.prompt, request)
-        return len(prompt.token_ids)
+        return len(await self.prompt_tokens(request))
+
+    async def prompt_tokens(self, request: ChatRequest) -> tuple[int, ...]:
+        """The prompt that this chat would be, to where the assistant's message begins."""
+        return (await asyncio.to_thread(self._prompter.prompt, request)).token_ids
 
     async def tokenize(self, text: str) -> list[int]:
         return await asyncio.to_thread(self.model.tokenizer.encode, text)

@@ -69,7 +69,12 @@ class CallBook:
     def open(
         self, request: CallRequest, num_prompt_tokens: int, submit: Submit, translate: Translate[E]
     ) -> Call[E]:
-        """Begins it. Raises NotReadyError, CapacityError or ConflictError, and then nothing has begun."""
+        """Begins it. Raises NotReadyError, CapacityError or ConflictError, and then nothing has begun.
+
+        A call with its key that was opened while the prompt was made is that call.
+        """
+        if (known := self.known(request)) is not None:
+            return known
         self._check_room(request)
         is_kept = request.is_resumable or request.idempotency_key is not None
         terms = CallTerms(
