@@ -6,7 +6,10 @@ It is not a wire format and imports nothing: the codes are the numbers that gRPC
     ├── InvalidRequestError        INVALID_ARGUMENT    400  the caller changes the request
     │   ├── NoTokenLeftError           a grammar's mask allows no token
     │   ├── InvalidGrammarError        a grammar or schema that cannot be enforced; the message says where
-    │   └── TooLargeError              INVALID_ARGUMENT    413  the caller sends less
+    │   ├── TooLargeError              INVALID_ARGUMENT    413  the caller sends less
+    │   ├── WrongMethodError           INVALID_ARGUMENT    405  the caller takes another HTTP method
+    │   ├── MediaTypeError             INVALID_ARGUMENT    415  the caller sends JSON
+    │   └── SlowSenderError            INVALID_ARGUMENT    408  the caller sends faster
     ├── NotFoundError              NOT_FOUND           404  the caller names something that is there
     │   └── CallNotKeptError           a call, or its beginning, that is not kept
     ├── ConflictError              ALREADY_EXISTS      409  the caller takes another id or key
@@ -130,6 +133,24 @@ class TooLargeError(InvalidRequestError):
     """A body, a message or a list is longer than is taken."""
 
     http_status = 413
+
+
+class WrongMethodError(InvalidRequestError):
+    """The address is known, and not for this HTTP method."""
+
+    http_status = 405
+
+
+class MediaTypeError(InvalidRequestError):
+    """The body is of a type that is not read."""
+
+    http_status = 415
+
+
+class SlowSenderError(InvalidRequestError):
+    """The request did not come in whole in the time that there is for it."""
+
+    http_status = 408
 
 
 class NotFoundError(ExpertMeshError):
