@@ -6,6 +6,7 @@ One replica behind Serve's own proxies, each token an event of the same form as 
 both faces, and ends when its input is closed.
 """
 
+import asyncio
 import json
 import os
 import socket
@@ -38,10 +39,15 @@ class Tokens:
 
     async def Chat(self, request: pb.ChatRequest) -> AsyncIterator[pb.ChatResponse]:  # noqa: N802
         for number in range(request.options.max_tokens):
-            yield pb.ChatResponse(sequence=number, deltas=[])
+            await asyncio.sleep(0)
+            delta = pb.ContentDelta(text=TOKEN, channel=pb.CHANNEL_FINAL, num_tokens=1)
+            yield pb.ChatResponse(
+                request_id="0123456789abcdef", sequence=number, events=[pb.Event(content_delta=delta)]
+            )
 
     async def _events(self, num_tokens: int) -> AsyncIterator[str]:
         for _ in range(num_tokens):
+            await asyncio.sleep(0)
             choice = {"index": 0, "delta": {"content": TOKEN}, "logprobs": None, "finish_reason": None}
             event = {
                 "id": "chatcmpl-0123456789abcdef",
@@ -52,3 +58,35 @@ class Tokens:
             }
             yield f"data: {json.dumps(event, separators=(',', ':'))}\n\n"
         yield "data: [DONE]\n\n"
+
+
+def main() -> int:
+    http_port, grpc_port = free_port(), free_port()
+    ray.init(
+        num_cpus=2,
+        include_dashboard=False,
+        object_store_memory=OBJECT_STORE_BYTES,
+        logging_level="ERROR",
+        log_to_driver=False,
+    )
+    serve.start(
+        http_options=HTTPOptions(host="127.0.0.1", port=http_port),
+        grpc_options=gRPCOptions(port=grpc_port, grpc_servicer_functions=[ADD_SERVICER]),
+    )
+    serve.run(Tokens.bind(), name="default", route_prefix="/v1/chat/completions")
+    print(f"127.0.0.1:{http_port} 127.0.0.1:{grpc_port}", flush=True)
+    sys.stdin.read()
+    serve.shutdown()
+    ray.shutdown()
+    return 0
+
+
+def free_port() -> int:
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        port: int = bound.getsockname()[1]
+        return port
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import grpc
 
-TOKEN = "tok "
+TOKEN = " tok"
 _MARK = TOKEN.strip().encode()
 _END_OF_BODY = b"0\r\n\r\n"
 
