@@ -59,13 +59,16 @@ class Call(Generic[E]):
         terms: CallTerms,
         source: AsyncGenerator[Event, None],
         translate: Translate[E],
+        *,
         on_end: Callable[[], None] = lambda: None,
+        pace_s: Callable[[], float] = lambda: 0.0,
     ) -> None:
-        """`on_end` is called at the moment of its end."""
+        """`on_end` is called at the moment of its end; `pace_s` says how far batches are apart at least."""
         self.terms = terms
         self._source = source
         self._translate = translate
         self._on_end = on_end
+        self._pace_s = pace_s
         self._meter = OutputMeter(terms.num_prompt_tokens)
         self._log: list[E | RequestEnded] = []
         self._first = 0  # the number of the first event that is still kept
@@ -107,6 +110,7 @@ class Call(Generic[E]):
         """The events behind the one with this number, to the terminal one; read it under `aclosing`.
 
         The first batch comes when the engine has taken the request; if it refuses, that is raised instead.
+        Batches that would follow each other too fast for the gateway are one.
         """
         position = after + 1
         if not self._first <= position <= self.num_events:
@@ -114,6 +118,7 @@ class Call(Generic[E]):
                 f"the events of {self.call_id} behind number {after} cannot be read: it has "
                 f"{self.num_events}, and those before number {self._first} are not kept"
             )
+        loop = asyncio.get_running_loop()
         self._arrive()
         try:
             while True:
@@ -128,7 +133,10 @@ class Call(Generic[E]):
                 batch = Batch(position, tuple(self._log[position - self._first :]))
                 position = self.num_events
                 self._forget_read(position)
+                next_at = loop.time() + self._pace_s()
                 yield batch
+                if not self.has_ended and (early_s := next_at - loop.time()) > 0:
+                    await asyncio.sleep(early_s)
         finally:
             self._leave()
 

@@ -84,7 +84,13 @@ class CallBook:
             self._settings.max_unread,
             request.idempotency_key,
         )
-        call = Call(terms, submit(), translate, lambda: self._note_end(request.call_id))
+        call = Call(
+            terms,
+            submit(),
+            translate,
+            on_end=lambda: self._note_end(request.call_id),
+            pace_s=lambda: self.num_live / self._settings.writes_per_s,
+        )
         self._calls[call.call_id] = call
         if request.idempotency_key is not None:
             self._key_to_call[request.idempotency_key] = _Keyed(call, request.digest)

@@ -67,10 +67,9 @@ class HeaderDraft:
         self._parts[-1][1].extend(piece)
 
     def open(self, part: Part) -> None:
-        """A second one of a kind takes the place of the first."""
-        kept = [each for each in self._parts if each[0] is not part]
-        self._opens_twice = self._opens_twice or len(kept) < len(self._parts)
-        self._parts = [*kept, (part, bytearray())]
+        """Of two channels the last one that is named counts, of what else they say all."""
+        self._opens_twice = self._opens_twice or any(part is opened for opened, _ in self._parts)
+        self._parts.append((part, bytearray()))
 
     @property
     def is_blank(self) -> bool:
@@ -98,7 +97,7 @@ class HeaderDraft:
             text = _text(content)
             if part is Part.CHANNEL:
                 found = _find(_ENDED_CHANNEL, text)
-                channel = found["channel"] or None
+                channel = found["channel"] or channel
                 words += text[found.end() :].split()
             else:
                 first, *others = text.split() or [""]
@@ -125,7 +124,8 @@ class HeaderDraft:
             if part is Part.CHANNEL:
                 found = _find(_BROKEN_CHANNEL, text)
                 recipient = found["address"] or header.recipient
-                header = replace(header, channel=found["channel"] or None, recipient=recipient)
+                channel = found["channel"] or header.channel
+                header = replace(header, channel=channel, recipient=recipient)
             else:
                 found = _find(_BROKEN_TYPE, text)
                 header = replace(header, content_type=_CONSTRAIN + found["kind"])

@@ -15,6 +15,7 @@ from gateway.harmony.settings import FUNCTIONS, Channel
 
 _NO_TOOL = frozenset({"all", Role.USER.value, Role.ASSISTANT.value})
 _LEGAL = re.compile(r"[\w.-]+", re.ASCII)
+_NAMESPACES = re.compile(r"\A(?:functions?\.)+")
 _NAME_TO_CHANNEL = {channel.value: channel for channel in Channel}
 _CHANNEL_TO_KIND = {
     Channel.ANALYSIS: MessageKind.REASONING,
@@ -52,8 +53,7 @@ class DeclaredTools:
         """What different spellings of a name have in common."""
         found = _LEGAL.match(recipient.strip("\"'`"))
         name = found[0].casefold().strip(".") if found else ""
-        *_, last = re.split(r"(?:^|\.)functions?\.", name)
-        return last
+        return _NAMESPACES.sub("", name)
 
 
 def opening_of(header: Header, tools: DeclaredTools) -> Opening:

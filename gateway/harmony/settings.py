@@ -41,11 +41,16 @@ class BuiltInTool(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FunctionTool:
-    """`parameters` is a JSON schema, as a client sends it; None for a function without parameters."""
+    """`parameters` is a JSON schema, as a client sends it; None for a function without parameters.
+
+    `is_strict` asks that all of the schema is enforced, where arguments are; else what cannot be is passed
+    over.
+    """
 
     name: str
     description: str = ""
     parameters: Mapping[str, object] | None = None
+    is_strict: bool = False
 
     def __post_init__(self) -> None:
         check_name("function", self.name)

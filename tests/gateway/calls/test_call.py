@@ -102,6 +102,26 @@ async def test_what_comes_while_nobody_looks_is_one_batch() -> None:
         assert (batch.first, batch.last) == (1, 2)
 
 
+async def test_batches_keep_their_distance_and_the_first_does_not_wait() -> None:
+    engine, pace_s = Engine(), 0.05
+    terms = CallTerms("call", 3, 0.0, 100)
+    call: Call[Event] = Call(terms, engine.events(), same, pace_s=lambda: pace_s)
+    call.start()
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    async with aclosing(call.batches()) as batches:
+        engine.say(delta("a"))
+        assert (await anext(batches)).events == (delta("a"),)
+        assert loop.time() - began < pace_s
+        engine.say(delta("b"))
+        await until(lambda: call.num_events == 2)
+        saying = asyncio.create_task(anext(batches))  # type: ignore[arg-type]
+        await asyncio.sleep(pace_s / 5)
+        engine.say(delta("c"))
+        assert (await saying).events == (delta("b"), delta("c"))
+        assert loop.time() - began >= pace_s
+
+
 async def test_a_refusal_is_raised_in_place_of_the_first_batch() -> None:
     engine = Engine()
     call = opened(engine)
