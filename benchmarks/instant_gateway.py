@@ -1,12 +1,13 @@
 """A gateway whose engine answers at once: a process for `benchmarks.gateway`.
 
-    python -m benchmarks.instant_gateway
+    python -m benchmarks.instant_gateway [--each-token-alone]
 
-Everything is real but the engine. It prints the addresses of both faces; to each line that it is told it answers
-with the bytes of memory that it has in use. It ends when its input is closed.
+Everything is real but the engine. It prints the addresses of both faces; to each line that it is told it
+answers with the bytes of memory that it has in use. It ends when its input is closed.
 """
 
 import asyncio
+import math
 import resource
 import sys
 import tempfile
@@ -36,7 +37,7 @@ _HEADER = "<|channel|>final<|message|>"
 
 
 class InstantLink:
-    """An `EngineLink`: the next token is there whenever the event loop comes round, as after an instant step."""
+    """An `EngineLink`: the next token is there whenever the event loop comes round."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self.load = EngineLoad(0, 0, 1000, 1000, ServingState.SERVING)
@@ -67,7 +68,8 @@ async def serve() -> None:
         write_byte_tokenizer(Path(folder), VOCAB_SIZE, merges_of(TOKEN))
         tokenizer = Tokenizer.open(Path(folder), VOCAB_SIZE)
     model = ServedModel("gpt-oss-20b", tokenizer, 1_000_000, int(time.time()))
-    inference = Inference(InstantLink(tokenizer), model, CallBook(CallSettings()))
+    settings = CallSettings(writes_per_s=math.inf) if "--each-token-alone" in sys.argv else CallSettings()
+    inference = Inference(InstantLink(tokenizer), model, CallBook(settings))
     http = HttpFace(inference, "127.0.0.1", 0)
     grpc = GrpcFace(inference, PolicyStore(time.time), "127.0.0.1")
     await http.start()

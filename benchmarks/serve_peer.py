@@ -1,13 +1,14 @@
-"""What a Ray user would pick in place of our gateway: Ray Serve that streams the same tokens, over HTTP and gRPC.
+"""What a Ray user would pick in place of our gateway: Ray Serve, which streams the same tokens.
 
     python -m benchmarks.serve_peer
 
-One replica behind Serve's own proxies, each token an event of the same form as ours. It prints the addresses of
-both faces, and ends when its input is closed.
+One replica behind Serve's own HTTP and gRPC proxies, each token an event of the same form as ours. It prints
+the addresses of both faces, and ends when its input is closed.
 """
 
 import asyncio
 import json
+import logging
 import os
 import socket
 import sys
@@ -15,14 +16,14 @@ from collections.abc import AsyncIterator
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 
-import ray  # noqa: E402
-from ray import serve  # noqa: E402
-from ray.serve.config import HTTPOptions, gRPCOptions  # noqa: E402
-from starlette.requests import Request  # noqa: E402
-from starlette.responses import StreamingResponse  # noqa: E402
+import ray
+from ray import serve
+from ray.serve.config import HTTPOptions, gRPCOptions
+from starlette.requests import Request
+from starlette.responses import StreamingResponse
 
-from benchmarks.stream_clients import TOKEN  # noqa: E402
-from protos.gen.v1 import inference_pb2 as pb  # noqa: E402
+from benchmarks.stream_clients import TOKEN
+from protos.gen.v1 import inference_pb2 as pb
 
 ADD_SERVICER = "protos.gen.v1.inference_pb2_grpc.add_InferenceServiceServicer_to_server"
 OBJECT_STORE_BYTES = 200 << 20
@@ -66,18 +67,19 @@ def main() -> int:
         num_cpus=2,
         include_dashboard=False,
         object_store_memory=OBJECT_STORE_BYTES,
-        logging_level="ERROR",
+        logging_level=logging.ERROR,
         log_to_driver=False,
     )
     serve.start(
         http_options=HTTPOptions(host="127.0.0.1", port=http_port),
         grpc_options=gRPCOptions(port=grpc_port, grpc_servicer_functions=[ADD_SERVICER]),
     )
-    serve.run(Tokens.bind(), name="default", route_prefix="/v1/chat/completions")
+    application = Tokens.bind()  # type: ignore[attr-defined] # its decorator is not typed
+    serve.run(application, name="default", route_prefix="/v1/chat/completions")
     print(f"127.0.0.1:{http_port} 127.0.0.1:{grpc_port}", flush=True)
     sys.stdin.read()
     serve.shutdown()
-    ray.shutdown()
+    ray.shutdown()  # type: ignore[no-untyped-call]
     return 0
 
 

@@ -1,7 +1,7 @@
-"""Clients that open many streams at once and count the tokens that come: HTTP and gRPC, as lean as Python can.
+"""Clients that open many streams at once and count the tokens that come, over HTTP and over gRPC.
 
-A client takes its part of the cores from whom it measures, so nothing is parsed: a token is a word that occurs in
-the bytes. Used by `benchmarks.gateway`, for us and for the peer alike.
+A client takes its part of the cores from whom it measures, so nothing is parsed: a token is a word that occurs
+in the bytes. Used by `benchmarks.gateway`, for us and for the peer alike.
 """
 
 import asyncio
@@ -24,10 +24,6 @@ class Streamed:
     num_tokens: int = 0
     seconds: float = 0.0
     first_token_s: list[float] = field(default_factory=list)
-
-    @property
-    def tokens_per_s(self) -> float:
-        return self.num_tokens / self.seconds
 
 
 class _HttpStream(asyncio.Protocol):
@@ -63,14 +59,14 @@ class _HttpStream(asyncio.Protocol):
             self._ended.set_exception(exc or ConnectionError("the server closed the stream early"))
 
 
-async def http_streams(address: str, path: str, body: bytes, num_streams: int) -> Streamed:
+async def http_streams(address: str, path: str, body: bytes, num_streams: int, streamed: Streamed) -> None:
     """All of them at once, each to its end."""
     host, _, port = address.rpartition(":")
     head = (
         f"POST {path} HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\n"
         f"content-length: {len(body)}\r\n\r\n"
     )
-    streamed, loop = Streamed(), asyncio.get_running_loop()
+    loop = asyncio.get_running_loop()
 
     async def one() -> None:
         ended: asyncio.Future[None] = loop.create_future()
@@ -83,14 +79,12 @@ async def http_streams(address: str, path: str, body: bytes, num_streams: int) -
             transport.close()
 
     await _all_at_once(one, num_streams, streamed)
-    return streamed
 
 
 async def grpc_streams(
-    channel: grpc.aio.Channel, method: str, request: bytes, num_streams: int
-) -> Streamed:
+    channel: grpc.aio.Channel, method: str, request: bytes, num_streams: int, streamed: Streamed
+) -> None:
     """`request` is a serialised message; what comes is counted, and not read."""
-    streamed = Streamed()
     stub: grpc.aio.UnaryStreamMultiCallable[bytes, bytes] = channel.unary_stream(method)
     metadata = (("application", "default"),)  # by which Ray Serve finds its application
 
@@ -104,7 +98,6 @@ async def grpc_streams(
             streamed.num_tokens += num_tokens
 
     await _all_at_once(one, num_streams, streamed)
-    return streamed
 
 
 @asynccontextmanager
