@@ -78,8 +78,8 @@ def main() -> int:
     serve.run(application, name="default", route_prefix="/v1/chat/completions")
     print(f"127.0.0.1:{http_port} 127.0.0.1:{grpc_port}", flush=True)
     sys.stdin.read()
-    serve.shutdown()
-    ray.shutdown()  # type: ignore[no-untyped-call]
+    serve.shutdown()  # type: ignore[no-untyped-call]
+    ray.shutdown()
     return 0
 
 

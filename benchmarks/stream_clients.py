@@ -1,7 +1,7 @@
 """Clients that open many streams at once and count the tokens that come, over HTTP and over gRPC.
 
-A client takes its part of the cores from whom it measures, so nothing is parsed: a token is a word that occurs
-in the bytes. Used by `benchmarks.gateway`, for us and for the peer alike.
+A client takes its part of the cores from whom it measures, so nothing is parsed: a token is a word that
+occurs in the bytes. Used by `benchmarks.gateway`, for us and for the peer alike.
 """
 
 import asyncio
