@@ -5,11 +5,12 @@ faces call it, and nothing but it. Of one event loop.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from datetime import date
+from typing import TypeVar
 
-from gateway.calls.call import Call
+from gateway.calls.call import Call, Translate
 from gateway.calls.call_book import AnyCall, CallBook, CallRequest
 from gateway.chat.chat_answer import ChatAnswer
 from gateway.chat.chat_events import ChatEvent
@@ -22,23 +23,33 @@ from gateway.options import GenerationOptions
 from gateway.served_model import ServedModel
 from gateway.text.text_request import TextRequest
 from protos.errors import InvalidGrammarError, NotReadyError
-from workers.engine.events import Event
+from workers.engine.events import Event, RequestEnded
 from workers.engine.load import ServingState
 from workers.engine.request import GenerationRequest
 from workers.grammar.spec import GrammarSpec
+
+E = TypeVar("E")
+Tell = Callable[[ChatEvent], Sequence[E | RequestEnded]]
 
 
 class Inference:
     """`text` and `chat` open calls; what the engine refuses, it refuses at the first batch of the call."""
 
     def __init__(
-        self, link: EngineLink, model: ServedModel, book: CallBook, today: Callable[[], date] = date.today
+        self,
+        link: EngineLink,
+        model: ServedModel,
+        book: CallBook,
+        today: Callable[[], date] = date.today,
+        *,
+        is_enveloped: bool = False,
     ) -> None:
+        """`is_enveloped`: malformed harmony is made impossible in every chat."""
         self.model = model
         self.book = book
         self._link = link
         self._vocabulary = HarmonyVocabulary.of(model.tokenizer)
-        self._prompter = ChatPrompter(self._vocabulary, today)
+        self._prompter = ChatPrompter(self._vocabulary, today, is_enveloped=is_enveloped)
 
     async def text(self, request: TextRequest, call: CallRequest) -> Call[Event]:
         """Its events are the engine's own."""
@@ -49,14 +60,17 @@ class Inference:
         return self.book.open(call, len(prompt), lambda: self._link.submit(wanted), lambda event: (event,))
 
     async def chat(self, request: ChatRequest, call: CallRequest) -> Call[ChatEvent]:
-        if (known := self.book.known(call)) is not None:
-            return known
-        prompt = await asyncio.to_thread(self._prompter.prompt, request)
-        grammar = None if prompt.envelope is None else prompt.envelope.spec
-        wanted = _generation(call, prompt.token_ids, request.options, grammar)
-        answer = ChatAnswer(self._vocabulary, request, call.call_id)
-        return self.book.open(
-            call, len(prompt.token_ids), lambda: self._submit(wanted, prompt.envelope), answer.translate
+        return await self._chat(request, call, lambda answer: answer.translate)
+
+    async def told_chat(
+        self, request: ChatRequest, call: CallRequest, tell: Tell[E], opening: Sequence[E] = ()
+    ) -> Call[E]:
+        """A chat whose events are told in other words; its terminal one stays what it is."""
+        return await self._chat(
+            request,
+            call,
+            lambda answer: lambda event: [told for said in answer.translate(event) for told in tell(said)],
+            opening,
         )
 
     def find(self, call_id: str) -> AnyCall:
@@ -91,6 +105,27 @@ class Inference:
     def _submit(self, request: GenerationRequest, envelope: Envelope | None) -> AsyncGenerator[Event, None]:
         events = self._link.submit(request)
         return events if envelope is None else _explained(events, envelope)
+
+    async def _chat(
+        self,
+        request: ChatRequest,
+        call: CallRequest,
+        translate_of: Callable[[ChatAnswer], Translate[E]],
+        opening: Sequence[E] = (),
+    ) -> Call[E]:
+        if (known := self.book.known(call)) is not None:
+            return known
+        prompt = await asyncio.to_thread(self._prompter.prompt, request)
+        grammar = None if prompt.envelope is None else prompt.envelope.spec
+        wanted = _generation(call, prompt.token_ids, request.options, grammar)
+        answer = ChatAnswer(self._vocabulary, request, call.call_id)
+        return self.book.open(
+            call,
+            len(prompt.token_ids),
+            lambda: self._submit(wanted, prompt.envelope),
+            translate_of(answer),
+            opening,
+        )
 
     async def _prompt_of(self, request: TextRequest) -> tuple[int, ...]:
         if isinstance(request.prompt, str):

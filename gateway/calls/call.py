@@ -46,7 +46,7 @@ class CallTerms:
 
     call_id: str
     num_prompt_tokens: int
-    resume_s: float  # that it waits for a reader; 0: it ends with its reader
+    resume_s: float | None  # that it waits for a reader; 0: it ends with its reader; None: it needs none
     max_unread: int
     idempotency_key: str | None = None
 
@@ -62,6 +62,7 @@ class Call(Generic[E]):
         *,
         on_end: Callable[[], None] = lambda: None,
         pace_s: Callable[[], float] = lambda: 0.0,
+        opening: Sequence[E] = (),
     ) -> None:
         """`on_end` is called at the moment of its end; `pace_s` says how far batches are apart at least."""
         self.terms = terms
@@ -70,7 +71,7 @@ class Call(Generic[E]):
         self._on_end = on_end
         self._pace_s = pace_s
         self._meter = OutputMeter(terms.num_prompt_tokens)
-        self._log: list[E | RequestEnded] = []
+        self._log: list[E | RequestEnded] = [*opening]
         self._first = 0  # the number of the first event that is still kept
         self._news = asyncio.Event()
         self._num_readers = 0
@@ -78,7 +79,7 @@ class Call(Generic[E]):
         self._why_cancelled: ExpertMeshError | None = None
         self._pumping: asyncio.Task[None] | None = None
         self._abandonment: asyncio.TimerHandle | None = None
-        self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.ended: asyncio.Future[RequestEnded] = asyncio.get_running_loop().create_future()
 
     @property
     def call_id(self) -> str:
@@ -87,7 +88,7 @@ class Call(Generic[E]):
     @property
     def is_kept(self) -> bool:
         """Whether events that have been read can be read again."""
-        return self.terms.resume_s > 0
+        return self.terms.resume_s is None or self.terms.resume_s > 0
 
     @property
     def has_ended(self) -> bool:
@@ -171,7 +172,7 @@ class Call(Generic[E]):
         self._meter.note(event)
         self._log += self._translate(event)
         if isinstance(event, RequestEnded):
-            self._end()
+            self._end(event)
         elif not self.is_kept and len(self._log) > self.terms.max_unread:
             raise SlowReaderError(
                 f"{len(self._log)} events of {self.call_id} wait to be read, and at most "
@@ -183,17 +184,18 @@ class Call(Generic[E]):
         """The engine did not end it, so this does."""
         if self.has_ended:
             return
+        ended = RequestEnded(self.call_id, self._meter.usage(), error)
         if self.num_events:
-            self._log.append(RequestEnded(self.call_id, self._meter.usage(), error))
+            self._log.append(ended)
         else:
             self._refusal = error
-        self._end()
+        self._end(ended)
 
     def _cancellation(self) -> ExpertMeshError:
         return self._why_cancelled or RequestCancelledError(f"{self.call_id}: the gateway stops")
 
-    def _end(self) -> None:
-        self.ended.set_result(None)
+    def _end(self, ended: RequestEnded) -> None:
+        self.ended.set_result(ended)
         self._on_end()
         self._news.set()
 
@@ -206,6 +208,8 @@ class Call(Generic[E]):
     def _leave(self) -> None:
         self._num_readers -= 1
         if self._num_readers or self.has_ended:
+            return
+        if self.terms.resume_s is None:
             return
         if self.is_kept:
             loop = asyncio.get_running_loop()

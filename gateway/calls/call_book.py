@@ -4,7 +4,7 @@ Not here: what a call does (`call`). Of one event loop, so nothing here is locke
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -28,6 +28,7 @@ class CallRequest:
     is_resumable: bool = False  # its events are kept for a while, and it waits for a reader that was lost
     idempotency_key: str | None = None  # the same key: the same call, not another one
     digest: bytes = b""  # of all that is asked for: two requests with one key must be the same
+    needs_reader: bool = True  # False: it runs to its end whoever reads it, and its events are kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,20 +68,25 @@ class CallBook:
         return keyed.call
 
     def open(
-        self, request: CallRequest, num_prompt_tokens: int, submit: Submit, translate: Translate[E]
+        self,
+        request: CallRequest,
+        num_prompt_tokens: int,
+        submit: Submit,
+        translate: Translate[E],
+        opening: Sequence[E] = (),
     ) -> Call[E]:
         """Begins it. Raises NotReadyError, CapacityError or ConflictError, and then nothing has begun.
 
-        A call with its key that was opened while the prompt was made is that call.
+        A call with its key that was opened while the prompt was made is that call. `opening`: events that it
+        has before the engine says anything; it is not refused then, but ends with what the engine says.
         """
         if (known := self.known(request)) is not None:
             return known
         self._check_room(request)
-        is_kept = request.is_resumable or request.idempotency_key is not None
         terms = CallTerms(
             request.call_id,
             num_prompt_tokens,
-            self._settings.resume_s if is_kept else 0.0,
+            self._patience_s(request),
             self._settings.max_unread,
             request.idempotency_key,
         )
@@ -89,6 +95,7 @@ class CallBook:
             submit(),
             translate,
             on_end=lambda: self._note_end(request.call_id),
+            opening=opening,
             pace_s=lambda: self.num_live / self._settings.writes_per_s,
         )
         self._calls[call.call_id] = call
@@ -106,6 +113,12 @@ class CallBook:
                 f"taken by this gateway"
             )
         return call
+
+    def forget(self, call_id: str) -> None:
+        """The events of a call that has ended, if they are kept; nothing happens to one that has not."""
+        if call_id in self._ended:
+            self._ended[call_id].cancel()
+            self._forget(self._calls[call_id])
 
     def is_known(self, call_id: str) -> bool:
         return call_id in self._calls
@@ -149,15 +162,19 @@ class CallBook:
                 f"a call {request.call_id!r} is already here; give each request an id of its own"
             ).about("request_id")
 
+    def _patience_s(self, request: CallRequest) -> float | None:
+        if not request.needs_reader:
+            return None
+        is_kept = request.is_resumable or request.idempotency_key is not None
+        return self._settings.resume_s if is_kept else 0.0
+
     def _note_end(self, call_id: str) -> None:
         call = self._calls[call_id]
         if call.is_kept and not call.was_refused and not self._is_draining:
             loop = asyncio.get_running_loop()
             self._ended[call_id] = loop.call_later(self._settings.keep_ended_s, self._forget, call)
             if len(self._ended) > self._settings.max_kept:
-                oldest = next(iter(self._ended))
-                self._ended[oldest].cancel()
-                self._forget(self._calls[oldest])
+                self.forget(next(iter(self._ended)))
         else:
             self._forget(call)
         if not self.num_live:

@@ -6,6 +6,7 @@ deadline of a body that is read (`exchange`).
 """
 
 import asyncio
+import socket
 from typing import Protocol
 
 from uvicorn.config import Config
@@ -39,8 +40,10 @@ class HttpConnection(HttpToolsProtocol):
         self._writing: asyncio.TimerHandle | None = None
 
     def retire(self) -> None:
-        """An idle one is closed now, one that answers after its answer."""
-        if self._running is None or self._running.response_complete:
+        """An idle one is closed now, one that answers after its answer, a new one after its first."""
+        if self._running is None:
+            return  # a request is on its way, or its time will be over
+        if self._running.response_complete:
             self.transport.close()
             return
         self._running.keep_alive = False
@@ -52,6 +55,8 @@ class HttpConnection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        # asyncio does it only for sockets that name TCP as their protocol, which accepted ones do not here
+        transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if len(self.connections) > self._settings.max_connections:
             self._refuse(
                 CapacityError(

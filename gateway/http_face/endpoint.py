@@ -1,6 +1,6 @@
 """What there is to call: a method, a path, who serves it, and what the OpenAPI document says of it."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pydantic import BaseModel
@@ -21,6 +21,15 @@ GENERATING = {
 
 
 @dataclass(frozen=True, slots=True)
+class QueryParameter:
+    """What may stand behind the path; `schema` is its JSON schema."""
+
+    name: str
+    schema: Mapping[str, object]
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
 class Endpoint:
     """`path` is starlette's: parameters in braces. `answer` is the model of a body with status 200."""
 
@@ -32,3 +41,4 @@ class Endpoint:
     answer: type[BaseModel] | None = None
     is_streamed: bool = False  # if the client asks for it
     other_statuses: Mapping[int, str] = field(default_factory=dict)  # beside those that any request may get
+    query: Sequence[QueryParameter] = ()

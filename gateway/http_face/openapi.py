@@ -90,12 +90,21 @@ def _operation(endpoint: Endpoint, model_to_schema: Schemas) -> dict[str, object
     if endpoint.body is not None:
         body = {JSON_TYPE: {"schema": model_to_schema[endpoint.body]}}
         operation["requestBody"] = {"required": True, "content": body}
-    if names := _PARAMETER.findall(endpoint.path):
-        operation["parameters"] = [
-            {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
-            for name in names
-        ]
+    if parameters := _parameters(endpoint):
+        operation["parameters"] = parameters
     return operation
+
+
+def _parameters(endpoint: Endpoint) -> list[dict[str, object]]:
+    in_path: list[dict[str, object]] = [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+        for name in _PARAMETER.findall(endpoint.path)
+    ]
+    in_query: list[dict[str, object]] = [
+        {"name": each.name, "in": "query", "schema": each.schema, "description": each.description}
+        for each in endpoint.query
+    ]
+    return in_path + in_query
 
 
 def _success(endpoint: Endpoint, model_to_schema: Schemas) -> dict[str, object]:
