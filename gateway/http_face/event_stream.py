@@ -3,7 +3,6 @@
 Not here: what an event says; whoever streams brings its bytes.
 """
 
-import asyncio
 import logging
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -20,20 +19,14 @@ DONE = b"data: [DONE]\n\n"
 async def send_events(exchange: Exchange, events: AsyncGenerator[bytes, None], last: bytes = DONE) -> None:
     """`events` gives one or more whole events at a time, and raises where they cannot go on.
 
-    Nothing is written before the first ones are there: an error until then has a status of its own. What
-    comes faster than anybody reads is written together: a write costs more than all else done for a token.
+    Nothing is written before the first ones are there: an error until then has a status of its own.
     """
-    clock = asyncio.get_running_loop().time
-    next_write = clock()
     try:
         async with aclosing(events):
             async for data in events:
                 if not exchange.has_begun:
                     await exchange.begin_events()
-                elif (wait_s := next_write - clock()) > 0:
-                    await asyncio.sleep(wait_s)
                 await exchange.write(data)
-                next_write = clock() + exchange.settings.write_interval_s
     except ExpertMeshError as error:
         if not exchange.has_begun or exchange.is_gone:
             raise

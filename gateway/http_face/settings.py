@@ -15,7 +15,6 @@ class HttpSettings:
     header_timeout_s: float = 10.0  # from the first byte of a request, or from connecting, to its last header
     body_timeout_s: float = 60.0  # for the whole body
     write_timeout_s: float = 30.0  # that a client may leave what it is sent unread
-    write_interval_s: float = 0.001  # between two writes of a stream; what comes meanwhile goes with the next
     keep_alive_s: float = 75.0  # that a connection may wait for its next request
     cors_origins: tuple[str, ...] = ()  # web pages that may call this gateway from a browser; none
 

@@ -4,7 +4,7 @@ from gateway.http_face.settings import HttpSettings
 from protos.errors import ConfigError
 
 
-@pytest.mark.parametrize("name", ["max_body_bytes", "header_timeout_s", "write_interval_s"])
+@pytest.mark.parametrize("name", ["max_body_bytes", "header_timeout_s", "keep_alive_s"])
 @pytest.mark.parametrize("value", [0, -1])
 def test_nothing_is_below_what_can_be(name: str, value: int) -> None:
     with pytest.raises(ConfigError, match=f"{name} is {value}; it must be above 0"):

@@ -3,6 +3,7 @@
 `tests.gateway.scripted_link` says what the engine answers; each request may have an answer of its own.
 """
 
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from tempfile import TemporaryDirectory
 from openai import AsyncOpenAI
 
 from gateway.calls.call_settings import CallSettings
+from gateway.classify.policy_store import PolicyStore
 from gateway.http_face.http_face import HttpFace
 from gateway.http_face.responses.endpoints import response_endpoints
 from gateway.inference import Inference
@@ -114,7 +116,8 @@ async def served(
     """Behind HTTP, on loopback, with the official client."""
     async with running(*texts, settings=settings, calls=calls) as gateway:
         endpoints = response_endpoints(gateway.responses, gateway.inference.model)
-        face = HttpFace(gateway.inference, "127.0.0.1", 0, more_endpoints=endpoints)
+        policies = PolicyStore(time.time)
+        face = HttpFace(gateway.inference, policies, "127.0.0.1", 0, more_endpoints=endpoints)
         await face.start()
         try:
             url = f"http://{face.address}/v1"
