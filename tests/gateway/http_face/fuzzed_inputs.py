@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.gateway.http_face.wire import raw_request
 
-PATHS = ("/v1/chat/completions", "/v1/completions")
+PATHS = ("/v1/chat/completions", "/v1/completions", "/v1/classify")
 SEEDS: list[dict[str, Any]] = [
     {
         "model": "tiny",
@@ -47,6 +47,7 @@ SEEDS: list[dict[str, Any]] = [
         "seed": 7,
     },
     {"model": "tiny", "prompt": ["One", "Two"], "n": 2, "echo": True, "logprobs": 1, "max_tokens": 4},
+    {"model": "tiny", "input": ["A", "B"], "policy": "No B.", "labels": ["yes", "no"], "rationale": True},
     {"model": "tiny", "prompt": [1, 2, 3], "stream": True, "max_tokens": 9, "top_p": 0.9, "min_p": 0.1},
 ]
 ODD: list[Any] = [
@@ -57,8 +58,12 @@ ODD: list[Any] = [
 ]
 NEW_KEYS = ("stream", "n", "zz", "type", "role", "content", "prompt")
 BROKEN_JSON = (b"NaN", b"1e999", b'"a":', b"[" * 300, b"\\ud800", b"9" * 5000)
-METHODS = ("POST", "POST", "POST", "GET", "HEAD", "PUT", "PATCH", "BREW", "OPTIONS")
-ADDRESSES = (*PATHS, "/v1/models/tiny", "/v1/models/%ff", "/openapi.json", "*", "/v1/%2e%2e", "//", "/?x=%")
+METHODS = ("POST", "POST", "POST", "GET", "HEAD", "PUT", "DELETE", "BREW", "OPTIONS")
+ADDRESSES = (
+    *PATHS,
+    *("/v1/policies/a", "/v1/policies/a/1", "/v1/models/tiny", "/v1/models/%ff", "/openapi.json"),
+    *("*", "/v1/%2e%2e", "//", "/?x=%"),
+)
 HEADERS: tuple[dict[str, str], ...] = (
     {},
     {"content-type": "text/plain"},
