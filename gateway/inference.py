@@ -36,13 +36,20 @@ class Inference:
     """`text` and `chat` open calls; what the engine refuses, it refuses at the first batch of the call."""
 
     def __init__(
-        self, link: EngineLink, model: ServedModel, book: CallBook, today: Callable[[], date] = date.today
+        self,
+        link: EngineLink,
+        model: ServedModel,
+        book: CallBook,
+        today: Callable[[], date] = date.today,
+        *,
+        is_enveloped: bool = False,
     ) -> None:
+        """`is_enveloped`: malformed harmony is made impossible in every chat."""
         self.model = model
         self.book = book
         self._link = link
         self._vocabulary = HarmonyVocabulary.of(model.tokenizer)
-        self._prompter = ChatPrompter(self._vocabulary, today)
+        self._prompter = ChatPrompter(self._vocabulary, today, is_enveloped=is_enveloped)
 
     async def text(self, request: TextRequest, call: CallRequest) -> Call[Event]:
         """Its events are the engine's own."""

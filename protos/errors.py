@@ -53,7 +53,8 @@ It is not a wire format and imports nothing: the codes are the numbers that gRPC
     ├── DeadlineExpiredError       DEADLINE_EXCEEDED   504  retry with more time, or when load has gone down
     ├── EngineStoppedError         UNAVAILABLE         503  retry on another worker
     ├── AttentionUnreachableError  UNAVAILABLE         503  retry when an attention worker is back
-    └── ControllerUnreachableError UNAVAILABLE         503  retry when the controller is back
+    ├── ControllerUnreachableError UNAVAILABLE         503  retry when the controller is back
+    └── GatewayUnreachableError    UNAVAILABLE         503  retry when a gateway is back, or name another
 """
 
 from enum import IntEnum, StrEnum
@@ -403,6 +404,14 @@ class AttentionUnreachableError(ExpertMeshError):
 
 class ControllerUnreachableError(ExpertMeshError):
     """No controller answers at this address; the mesh may well serve without it."""
+
+    grpc_code = GrpcCode.UNAVAILABLE
+    http_status = 503
+    retryable = True
+
+
+class GatewayUnreachableError(ExpertMeshError):
+    """No gateway answers at this address, or it broke off."""
 
     grpc_code = GrpcCode.UNAVAILABLE
     http_status = 503

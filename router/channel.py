@@ -70,13 +70,14 @@ class Listener(Protocol):
     def add_secure_port(self, address: str, server_credentials: grpc.ServerCredentials) -> int: ...
 
 
-def listen(server: Listener, address: str, tls: TlsFiles | None = None) -> int:
-    """-> the port, which the system chooses where `address` names port 0."""
+def listen(server: Listener, address: str, tls: TlsFiles | None = None, *, is_mutual: bool = True) -> int:
+    """-> the port, which the system chooses where `address` names port 0. Clients have certificates too if
+    `is_mutual`."""
     try:
         if tls is None:
             return server.add_insecure_port(address)
         authority, certificate, key = tls.read()
-        credentials = grpc.ssl_server_credentials([(key, certificate)], authority, require_client_auth=True)
+        credentials = grpc.ssl_server_credentials([(key, certificate)], authority, is_mutual)
         return server.add_secure_port(address, credentials)
     except RuntimeError as error:
         raise AddressTakenError(

@@ -24,14 +24,19 @@ class ChatPrompt(NamedTuple):
 class ChatPrompter:
     """Immutable; any thread may use it. `today` stands in the system message."""
 
-    def __init__(self, vocabulary: HarmonyVocabulary, today: Callable[[], date]) -> None:
+    def __init__(
+        self, vocabulary: HarmonyVocabulary, today: Callable[[], date], *, is_enveloped: bool = False
+    ) -> None:
+        """`is_enveloped`: every chat, whether it asks for that or not."""
         self._renderer = HarmonyRenderer(vocabulary)
         self._today = today
+        self._is_enveloped = is_enveloped
 
     def prompt(self, request: ChatRequest) -> ChatPrompt:
         """Raises InvalidRequestError for a conversation that cannot have been."""
         token_ids = self._renderer.for_completion(messages_of(request, self._today()))
-        return ChatPrompt(tuple(token_ids), _envelope_of(request) if request.needs_envelope else None)
+        needs_envelope = self._is_enveloped or request.needs_envelope
+        return ChatPrompt(tuple(token_ids), _envelope_of(request) if needs_envelope else None)
 
 
 def _envelope_of(request: ChatRequest) -> Envelope:

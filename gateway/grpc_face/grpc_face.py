@@ -53,7 +53,8 @@ class GrpcFace:
         health_pb2_grpc.add_HealthServicer_to_server(self._readiness.servicer, server)
         names = (SERVICE.full_name, health.SERVICE_NAME, reflection.SERVICE_NAME)
         reflection.enable_server_reflection(names, server)
-        self.address = f"{self._host}:{listen(server, f'{self._host}:{self._port}', self._tls)}"
+        port = listen(server, f"{self._host}:{self._port}", self._tls, is_mutual=False)
+        self.address = f"{self._host}:{port}"
         await self._readiness.look()
         await server.start()
         self._watching = asyncio.create_task(self._readiness.watch(), name="gRPC readiness")

@@ -40,8 +40,10 @@ class HttpConnection(HttpToolsProtocol):
         self._writing: asyncio.TimerHandle | None = None
 
     def retire(self) -> None:
-        """An idle one is closed now, one that answers after its answer."""
-        if self._running is None or self._running.response_complete:
+        """An idle one is closed now, one that answers after its answer, a new one after its first."""
+        if self._running is None:
+            return  # a request is on its way, or its time will be over
+        if self._running.response_complete:
             self.transport.close()
             return
         self._running.keep_alive = False

@@ -5,12 +5,14 @@ Not here: endpoints, and signals (the command's). `start`, then `drain` and `acl
 
 import asyncio
 import socket
+import ssl
 from collections.abc import Sequence
 from email.utils import formatdate
 
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
+from gateway.classify.policy_store import PolicyStore
 from gateway.http_face.app import make_app
 from gateway.http_face.connection import HttpConnection
 from gateway.http_face.endpoint import Endpoint
@@ -19,6 +21,7 @@ from gateway.http_face.openapi import openapi_endpoint
 from gateway.http_face.settings import HttpSettings
 from gateway.inference import Inference
 from protos.errors import ConfigError
+from router.channel import TlsFiles
 
 _BACKLOG = 2048
 _TICK_S = 1.0
@@ -31,16 +34,19 @@ class HttpFace:
     def __init__(
         self,
         inference: Inference,
+        policies: PolicyStore,
         host: str,
         port: int,
         settings: HttpSettings | None = None,
         more_endpoints: Sequence[Endpoint] = (),
+        tls: TlsFiles | None = None,
     ) -> None:
         self._inference = inference
         self._host = host
         self._port = port
         self._settings = settings or HttpSettings()
-        endpoints = (*all_endpoints(inference), *more_endpoints)
+        self._tls = tls
+        endpoints = (*all_endpoints(inference, policies), *more_endpoints)
         app = make_app((*endpoints, openapi_endpoint(endpoints)), self._settings)
         self._config = Config(
             app,
@@ -87,7 +93,8 @@ class HttpFace:
                 f"the HTTP face cannot listen on {self._host}:{self._port}: {error.strerror}; choose another "
                 f"host or port"
             ) from error
-        self._server = await loop.create_server(self._connection, sock=bound, backlog=_BACKLOG)
+        secured = None if self._tls is None else _secured(self._tls)
+        self._server = await loop.create_server(self._connection, sock=bound, backlog=_BACKLOG, ssl=secured)
         self._ticking = asyncio.create_task(self._tell_the_date(), name="date of HTTP answers")
 
     async def drain(self, timeout_s: float) -> bool:
@@ -132,6 +139,18 @@ class HttpFace:
         while True:
             self._state.default_headers = [(b"date", formatdate(usegmt=True).encode())]
             await asyncio.sleep(_TICK_S)
+
+
+def _secured(tls: TlsFiles) -> ssl.SSLContext:
+    """Clients need no certificates of their own."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(tls.certificate, tls.key)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigError(
+            f"the certificate {tls.certificate} cannot be used with the key {tls.key}: {error}"
+        ) from error
+    return context
 
 
 def _family(host: str) -> socket.AddressFamily:

@@ -40,6 +40,11 @@ def test_an_answer_is_free_unless_something_is_required() -> None:
     assert "final:" in grammar(is_enveloped=True)
 
 
+def test_a_gateway_may_hold_every_answer_to_it() -> None:
+    prompter = ChatPrompter(byte_vocabulary(), lambda: date(2026, 2, 3), is_enveloped=True)
+    assert prompter.prompt(ChatRequest((UserTurn("Hi"),))).envelope is not None
+
+
 @pytest.mark.parametrize(
     ("choice", "called"),
     [

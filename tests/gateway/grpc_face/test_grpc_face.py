@@ -107,7 +107,7 @@ async def test_a_port_that_is_taken(tokenizer: Tokenizer) -> None:
         inference = Inference(link, model, CallBook())
         port = int(served.face.address.rpartition(":")[2])
         second = GrpcFace(inference, PolicyStore(lambda: CREATED), "127.0.0.1", port)
-        with pytest.raises(ConfigError, match="it is taken"):
+        with pytest.raises(ConfigError, match="is taken"):
             await second.start()
         await second.aclose()
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from gateway.calls.call_book import CallBook
 from gateway.calls.call_settings import CallSettings
+from gateway.classify.policy_store import PolicyStore
 from gateway.engine_link.link import EngineLink
 from gateway.http_face.http_face import HttpFace
 from gateway.http_face.settings import HttpSettings
@@ -51,6 +52,11 @@ def byte_tokenizer(folder: Path) -> Tokenizer:
     return Tokenizer.open(folder, VOCAB_SIZE)
 
 
+def paper_policies() -> PolicyStore:
+    """Kept nowhere, at a time that is known."""
+    return PolicyStore(lambda: 1_700_000_007.0)
+
+
 def inference_over(link: EngineLink, tokenizer: Tokenizer, calls: CallSettings | None = None) -> Inference:
     model = ServedModel(MODEL, tokenizer, 4096, created=1_700_000_000, aliases=("small/alias",))
     return Inference(link, model, CallBook(calls))
@@ -66,7 +72,7 @@ async def running_face(
     """When it has ended, no call is live and no task is left."""
     link = link or ScriptedLink(tokenizer)
     inference = inference_over(link, tokenizer, calls)
-    face = HttpFace(inference, "127.0.0.1", 0, settings)
+    face = HttpFace(inference, paper_policies(), "127.0.0.1", 0, settings)
     await face.start()
     try:
         yield RunningFace(face, link, inference)

@@ -19,7 +19,7 @@ from protos.errors import (
     ExpertMeshError,
     InvalidGrammarError,
 )
-from tests.gateway.http_face.running_face import RunningFace, inference_over, running_face
+from tests.gateway.http_face.running_face import RunningFace, inference_over, paper_policies, running_face
 from tests.gateway.http_face.wire import ask, post
 from tests.gateway.scripted_link import ScriptedLink
 
@@ -131,7 +131,7 @@ def test_a_fault_of_ours_is_told_by_an_id_and_logged(
     async def run() -> None:
         inference = inference_over(ScriptedLink(tokenizer), tokenizer)
         endpoint = Endpoint("GET", "/broken", broken, "It breaks")
-        face = HttpFace(inference, "127.0.0.1", 0, more_endpoints=(endpoint,))
+        face = HttpFace(inference, paper_policies(), "127.0.0.1", 0, more_endpoints=(endpoint,))
         await face.start()
         port = int(face.address.rpartition(":")[2])
         answer = await ask(port, "GET", "/broken")

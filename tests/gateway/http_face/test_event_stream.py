@@ -12,7 +12,7 @@ from gateway.http_face.exchange import Exchange
 from gateway.http_face.http_face import HttpFace
 from model.tokenizer import Tokenizer
 from protos.errors import CheckpointError, EngineStoppedError, ExpertMeshError
-from tests.gateway.http_face.running_face import inference_over, running_face
+from tests.gateway.http_face.running_face import inference_over, paper_policies, running_face
 from tests.gateway.http_face.wire import Answer, ask, post
 from tests.gateway.scripted_link import ScriptedLink
 
@@ -68,7 +68,7 @@ def test_before_the_first_event_an_error_has_its_status(
     async def run() -> Answer:
         inference = inference_over(ScriptedLink(tokenizer), tokenizer)
         endpoint = Endpoint("GET", "/stream", serve, "It breaks")
-        face = HttpFace(inference, "127.0.0.1", 0, more_endpoints=(endpoint,))
+        face = HttpFace(inference, paper_policies(), "127.0.0.1", 0, more_endpoints=(endpoint,))
         await face.start()
         answer = await ask(int(face.address.rpartition(":")[2]), "GET", "/stream")
         await face.aclose()

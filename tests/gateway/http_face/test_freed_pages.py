@@ -10,7 +10,7 @@ from gateway.engine_link.local_link import LocalEngineLink
 from gateway.http_face.http_face import HttpFace
 from model.tokenizer import Tokenizer
 from tests.gateway.engine_link.hearing import until
-from tests.gateway.http_face.running_face import inference_over
+from tests.gateway.http_face.running_face import inference_over, paper_policies
 from tests.gateway.http_face.wire import raw_request, wire_to
 from tests.workers.engine.paper_engine import PaperEngine
 from workers.engine.door import Deliver
@@ -77,7 +77,7 @@ def test_pages_are_free_within_two_steps(change: dict[str, Any], tokenizer: Toke
 
         inference = inference_over(LocalEngineLink(make), tokenizer)
         engine = engines[0]
-        face = HttpFace(inference, "127.0.0.1", 0)
+        face = HttpFace(inference, paper_policies(), "127.0.0.1", 0)
         await face.start()
         async with wire_to(int(face.address.rpartition(":")[2])) as wire:
             await wire.send(raw_request("POST", "/v1/completions", {**ENDLESS, **change}))

@@ -10,7 +10,7 @@ from gateway.http_face.settings import HttpSettings
 from model.tokenizer import Tokenizer
 from protos.errors import ConfigError
 from tests.gateway.engine_link.hearing import nothing_is_left
-from tests.gateway.http_face.running_face import inference_over, running_face
+from tests.gateway.http_face.running_face import inference_over, paper_policies, running_face
 from tests.gateway.http_face.test_connection import INTO_TEXT
 from tests.gateway.http_face.wire import ask, post, raw_request, wire_to
 from tests.gateway.scripted_link import ScriptedLink
@@ -23,7 +23,9 @@ def test_a_port_that_is_taken_is_an_error_in_words(tokenizer: Tokenizer) -> None
     async def run() -> None:
         with socket.create_server(("127.0.0.1", 0)) as taken:
             port = taken.getsockname()[1]
-            face = HttpFace(inference_over(ScriptedLink(tokenizer), tokenizer), "127.0.0.1", port)
+            face = HttpFace(
+                inference_over(ScriptedLink(tokenizer), tokenizer), paper_policies(), "127.0.0.1", port
+            )
             with pytest.raises(ConfigError, match=f"cannot listen on 127.0.0.1:{port}"):
                 await face.start()
             await face.aclose()
@@ -33,7 +35,7 @@ def test_a_port_that_is_taken_is_an_error_in_words(tokenizer: Tokenizer) -> None
 
 def test_over_ip_version_6_too(tokenizer: Tokenizer) -> None:
     async def run() -> None:
-        face = HttpFace(inference_over(ScriptedLink(tokenizer), tokenizer), "::1", 0)
+        face = HttpFace(inference_over(ScriptedLink(tokenizer), tokenizer), paper_policies(), "::1", 0)
         try:
             await face.start()
         except ConfigError as error:

@@ -26,7 +26,7 @@ from gateway.http_face.endpoints import all_endpoints
 from gateway.http_face.openapi import openapi_document, openapi_endpoint
 from model.tokenizer import Tokenizer
 from tests.gateway.http_face.face_in_thread import FaceInThread
-from tests.gateway.http_face.running_face import MODEL, inference_over, running_face
+from tests.gateway.http_face.running_face import MODEL, inference_over, paper_policies, running_face
 from tests.gateway.http_face.wire import ask
 from tests.gateway.scripted_link import ScriptedLink
 
@@ -45,7 +45,7 @@ CHECKS = (
 
 @pytest.fixture(scope="module")
 def document(tokenizer: Tokenizer) -> dict[str, Any]:
-    endpoints = all_endpoints(inference_over(ScriptedLink(tokenizer), tokenizer))
+    endpoints = all_endpoints(inference_over(ScriptedLink(tokenizer), tokenizer), paper_policies())
     return openapi_document((*endpoints, openapi_endpoint(endpoints)))
 
 
