@@ -28,9 +28,11 @@ def make_faces(config: Config, inference: Inference, responses: Responses) -> Se
     max_bytes = int(gateway.limits.max_body_mb * BYTES_OF_MB)
     tls = tls_files(config) if gateway.tls else None
     folder = None if gateway.policies is None else PolicyFolder(gateway.policies)
+    policies = PolicyStore(time.time, folder)
     return (
         HttpFace(
             inference,
+            policies,
             gateway.host,
             gateway.http_port,
             HttpSettings(max_body_bytes=max_bytes),
@@ -39,7 +41,7 @@ def make_faces(config: Config, inference: Inference, responses: Responses) -> Se
         ),
         GrpcFace(
             inference,
-            PolicyStore(time.time, folder),
+            policies,
             gateway.host,
             gateway.grpc_port,
             tls=tls,
