@@ -37,6 +37,10 @@ class LiveResponse:
         return self.call.call_id
 
     @property
+    def is_background(self) -> bool:
+        return self._writer.is_background
+
+    @property
     def response(self) -> Response:
         if self.call.has_ended:
             return self._writer.end(self.call.ended.result())

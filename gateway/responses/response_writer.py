@@ -40,6 +40,10 @@ class ResponseWriter:
         self._ended: Response | None = None
 
     @property
+    def is_background(self) -> bool:
+        return self._begun.request.is_background
+
+    @property
     def response(self) -> Response:
         """As far as it has come."""
         if self._ended is not None:
@@ -84,7 +88,7 @@ class ResponseWriter:
     def _begin(self) -> list[ResponseEvent]:
         self._has_begun = True
         now = self.response
-        if self._begun.request.is_background:
+        if self.is_background:
             return [ResponseMoment(Moment.IN_PROGRESS, now)]
         return [ResponseMoment(Moment.CREATED, now), ResponseMoment(Moment.IN_PROGRESS, now)]
 

@@ -115,7 +115,7 @@ class Responses:
     def _check_room(self, request: ResponseRequest) -> None:
         if not request.is_background:
             return
-        running = sum(live.response.request.is_background for live in self._live.values())
+        running = sum(live.is_background for live in self._live.values())
         if running >= self._settings.max_background:
             raise CapacityError(
                 f"{running} responses are being made in the background, and that is the limit "
@@ -144,10 +144,12 @@ class Responses:
         return previous.items
 
     async def _item(self, reference: ItemReference) -> Item:
+        """Nobody can know an item before its response has ended; one that is just being stored counts too."""
         for live in self._live.values():
-            for item in live.stored.items:
-                if item.item_id == reference.item_id:
-                    return item
+            if live.call.has_ended:
+                for item in live.stored.items:
+                    if item.item_id == reference.item_id:
+                        return item
         return await self._store.item(reference.item_id)
 
     async def _keep(self, live: LiveResponse) -> None:

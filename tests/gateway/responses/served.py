@@ -3,7 +3,6 @@
 `tests.gateway.scripted_link` says what the engine answers; each request may have an answer of its own.
 """
 
-import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -13,7 +12,6 @@ from tempfile import TemporaryDirectory
 from openai import AsyncOpenAI
 
 from gateway.calls.call_settings import CallSettings
-from gateway.classify.policy_store import PolicyStore
 from gateway.http_face.http_face import HttpFace
 from gateway.http_face.responses.endpoints import response_endpoints
 from gateway.inference import Inference
@@ -22,7 +20,7 @@ from gateway.responses.response_request import ResponseRequest
 from gateway.responses.response_settings import ResponseSettings
 from gateway.responses.responses import Responses
 from tests.gateway.engine_link.hearing import nothing_is_left
-from tests.gateway.http_face.running_face import byte_tokenizer, inference_over
+from tests.gateway.http_face.running_face import byte_tokenizer, inference_over, paper_policies
 from tests.gateway.responses.response_cases import FakeClock
 from tests.gateway.scripted_link import ScriptedLink
 from workers.engine.request import GenerationRequest
@@ -116,8 +114,7 @@ async def served(
     """Behind HTTP, on loopback, with the official client."""
     async with running(*texts, settings=settings, calls=calls) as gateway:
         endpoints = response_endpoints(gateway.responses, gateway.inference.model)
-        policies = PolicyStore(time.time)
-        face = HttpFace(gateway.inference, policies, "127.0.0.1", 0, more_endpoints=endpoints)
+        face = HttpFace(gateway.inference, paper_policies(), "127.0.0.1", 0, more_endpoints=endpoints)
         await face.start()
         try:
             url = f"http://{face.address}/v1"
