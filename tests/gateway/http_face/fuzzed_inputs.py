@@ -145,7 +145,15 @@ def fuzzed_request(chance: random.Random) -> bytes:
 
 
 def _with_fuzzed_body(chance: random.Random) -> bytes:
-    return raw_request("POST", chance.choice(PATHS), mutated(chance))
+    body = mutated(chance)
+    return raw_request("POST", _fit_path(body, chance), body)
+
+
+def _fit_path(body: dict[str, Any], chance: random.Random) -> str:
+    """Mostly where such a body belongs."""
+    key_to_path = dict(zip(("messages", "prompt", "input"), PATHS, strict=True))
+    fit = [path for key, path in key_to_path.items() if key in body]
+    return fit[0] if fit and chance.random() < 0.8 else chance.choice(PATHS)
 
 
 def _with_fuzzed_text(chance: random.Random) -> bytes:
