@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 from gateway.chat.chat_request import ChatRequest, ToolUse
 from gateway.chat.conversation import messages_of
+from gateway.harmony.call_rule import CallRule
 from gateway.harmony.envelope import Envelope, envelope
 from gateway.harmony.renderer import HarmonyRenderer
 from gateway.harmony.settings import FUNCTIONS
-from gateway.harmony.tool_choice import ToolChoice
 from gateway.harmony.vocabulary import HarmonyVocabulary
 
 
@@ -41,16 +41,16 @@ class ChatPrompter:
 
 def _envelope_of(request: ChatRequest) -> Envelope:
     answer = None if request.answer_format is None else request.answer_format.grammar
-    return envelope(request.tools, choice=_choice_of(request), response=answer)
+    return envelope(request.tools, rule=_rule_of(request), response=answer)
 
 
-def _choice_of(request: ChatRequest) -> ToolChoice:
+def _rule_of(request: ChatRequest) -> CallRule:
     match request.tool_choice.use:
         case ToolUse.NONE:
-            return ToolChoice.none()
+            return CallRule.none()
         case ToolUse.AUTO:
-            return ToolChoice.auto()
+            return CallRule.auto()
         case ToolUse.REQUIRED if request.tool_choice.name is None:
-            return ToolChoice.required()
+            return CallRule.required()
         case ToolUse.REQUIRED:
-            return ToolChoice.named(f"{FUNCTIONS}.{request.tool_choice.name}")
+            return CallRule.named(f"{FUNCTIONS}.{request.tool_choice.name}")

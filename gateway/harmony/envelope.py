@@ -11,10 +11,10 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from gateway.harmony.call_rule import CallRule
 from gateway.harmony.callable_tool import CallableTool, callable_tools
 from gateway.harmony.nesting import check_nesting
 from gateway.harmony.settings import BuiltInTool, Channel, FunctionTool
-from gateway.harmony.tool_choice import ToolChoice
 from protos.errors import InvalidGrammarError
 from workers.grammar.grammar_text import choice_body, parse_schema, regex_body, with_bounded_blanks
 from workers.grammar.spec import GrammarKind, GrammarSpec
@@ -38,14 +38,14 @@ class Envelope:
 def envelope(
     functions: Sequence[FunctionTool] = (),
     built_in_tools: frozenset[BuiltInTool] = frozenset(),
-    choice: ToolChoice | None = None,
+    rule: CallRule | None = None,
     response: GrammarSpec | None = None,
 ) -> Envelope:
     """`response` is what a final answer must be; Lark, which describes whole outputs, cannot be put into one.
 
-    Without a choice the model may call whatever there is, or answer.
+    Without a rule the model may call whatever there is, or answer.
     """
-    wanted = choice or ToolChoice.auto()
+    wanted = rule or CallRule.auto()
     tools = wanted.allowed(callable_tools(functions, built_in_tools))
     lines: list[str] = []
     line_to_place: dict[int, str] = {}
@@ -69,18 +69,18 @@ def _explained(error: InvalidGrammarError, line_to_place: Mapping[int, str]) -> 
 
 
 def _rules(
-    tools: Sequence[CallableTool], choice: ToolChoice, response: GrammarSpec | None
+    tools: Sequence[CallableTool], rule: CallRule, response: GrammarSpec | None
 ) -> Iterator[tuple[str, str]]:
     """Each with its place. What the user may see before a call is only for those who may call."""
     asides = "analysis | preamble" if tools else "analysis"
     endings = [f"call_{index}" for index in range(len(tools))]
-    if not choice.must_call:
+    if not rule.must_call:
         endings = ["final", *endings]
     yield "", f'start: (({asides}) <|start|> "assistant")* ({" | ".join(endings)})'
     yield "", f'analysis: <|channel|> "{Channel.ANALYSIS}" <|message|> TEXT <|end|>'
     if tools:
         yield "", f'preamble: <|channel|> "{Channel.COMMENTARY}" <|message|> TEXT <|end|>'
-    if not choice.must_call:
+    if not rule.must_call:
         yield "", f'final: <|channel|> "{Channel.FINAL}" <|message|> answer <|return|>'
         yield _RESPONSE, f"answer: {_answer(response)}"
     for index, tool in enumerate(tools):

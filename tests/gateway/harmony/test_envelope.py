@@ -8,13 +8,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gateway.harmony.call_rule import CallRule
 from gateway.harmony.conversation import Message
 from gateway.harmony.envelope import Envelope, envelope
 from gateway.harmony.events import EndedBy, MessageKind
 from gateway.harmony.parser import HarmonyParser
 from gateway.harmony.renderer import HarmonyRenderer
 from gateway.harmony.settings import BuiltInTool, FunctionTool
-from gateway.harmony.tool_choice import ToolChoice
 from gateway.harmony.vocabulary import HarmonyVocabulary
 from tests.gateway.harmony.generated import TEXTS
 from tests.gateway.harmony.reading import Read, assemble, read
@@ -84,14 +84,14 @@ class Case:
 ALL = frozenset(RECIPIENT_TO_SCHEMA)
 CASES = {
     "no tools": Case(envelope(), frozenset()),
-    "none": Case(envelope(FUNCTIONS, choice=ToolChoice.none()), frozenset()),
+    "none": Case(envelope(FUNCTIONS, rule=CallRule.none()), frozenset()),
     "auto": Case(envelope(FUNCTIONS), ALL),
     "built in": Case(
         envelope(FUNCTIONS[2:], frozenset(BuiltInTool)), frozenset(BUILT_IN | {"functions.now"})
     ),
-    "required": Case(envelope(FUNCTIONS, choice=ToolChoice.required()), ALL, can_answer=False),
+    "required": Case(envelope(FUNCTIONS, rule=CallRule.required()), ALL, can_answer=False),
     "named": Case(
-        envelope(FUNCTIONS, choice=ToolChoice.named("functions.get_weather")),
+        envelope(FUNCTIONS, rule=CallRule.named("functions.get_weather")),
         frozenset({"functions.get_weather"}),
         can_answer=False,
     ),

@@ -8,7 +8,7 @@ from protos.errors import InvalidRequestError
 
 
 @dataclass(frozen=True, slots=True)
-class ToolChoice:
+class CallRule:
     """`only` is the recipient that is to be called (functions.NAME), where one is named."""
 
     may_call: bool
@@ -16,19 +16,19 @@ class ToolChoice:
     only: str | None = None
 
     @classmethod
-    def none(cls) -> "ToolChoice":
+    def none(cls) -> "CallRule":
         return cls(may_call=False, must_call=False)
 
     @classmethod
-    def auto(cls) -> "ToolChoice":
+    def auto(cls) -> "CallRule":
         return cls(may_call=True, must_call=False)
 
     @classmethod
-    def required(cls) -> "ToolChoice":
+    def required(cls) -> "CallRule":
         return cls(may_call=True, must_call=True)
 
     @classmethod
-    def named(cls, recipient: str) -> "ToolChoice":
+    def named(cls, recipient: str) -> "CallRule":
         return cls(may_call=True, must_call=True, only=recipient)
 
     def allowed(self, tools: Sequence[CallableTool]) -> list[CallableTool]:

@@ -1,8 +1,8 @@
 import pytest
 
+from gateway.harmony.call_rule import CallRule
 from gateway.harmony.callable_tool import callable_tools
 from gateway.harmony.settings import BuiltInTool, FunctionTool
-from gateway.harmony.tool_choice import ToolChoice
 from protos.errors import InvalidRequestError
 
 TOOLS = callable_tools([FunctionTool("f"), FunctionTool("g")], frozenset(BuiltInTool))
@@ -10,24 +10,24 @@ ALL = ["functions.f", "functions.g", "browser.search", "browser.open", "browser.
 
 
 @pytest.mark.parametrize(
-    ("choice", "recipients"),
+    ("rule", "recipients"),
     [
-        (ToolChoice.none(), []),
-        (ToolChoice.auto(), ALL),
-        (ToolChoice.required(), ALL),
-        (ToolChoice.named("functions.g"), ["functions.g"]),
-        (ToolChoice.named("python"), ["python"]),
+        (CallRule.none(), []),
+        (CallRule.auto(), ALL),
+        (CallRule.required(), ALL),
+        (CallRule.named("functions.g"), ["functions.g"]),
+        (CallRule.named("python"), ["python"]),
     ],
 )
-def test_a_choice_says_who_may_be_called(choice: ToolChoice, recipients: list[str]) -> None:
-    assert [tool.recipient for tool in choice.allowed(TOOLS)] == recipients
+def test_a_rule_says_who_may_be_called(rule: CallRule, recipients: list[str]) -> None:
+    assert [tool.recipient for tool in rule.allowed(TOOLS)] == recipients
 
 
 def test_without_tools_nobody_need_be_called_unless_one_must() -> None:
-    assert ToolChoice.auto().allowed([]) == []
+    assert CallRule.auto().allowed([]) == []
     with pytest.raises(InvalidRequestError, match="a tool is required, and the request declares no tool"):
-        ToolChoice.required().allowed([])
+        CallRule.required().allowed([])
     with pytest.raises(
         InvalidRequestError, match=r"'functions.h' is to be called, .* declares functions.f, "
     ):
-        ToolChoice.named("functions.h").allowed(TOOLS)
+        CallRule.named("functions.h").allowed(TOOLS)
