@@ -148,6 +148,7 @@ def test_a_terminal_is_a_conversation(terminal: Terminal) -> None:
     terminal.wait_for("\x1b[2mhm\x1b[0m")
     terminal.wait_for("It is.")
     terminal.wait_for("9 in · 4 out · ")
+    terminal.wait_for("> ")  # a Ctrl-D before it is asked for a line is not heard
     terminal.type("\x04")
     assert terminal.process.wait(WITHIN_S) == 0
 

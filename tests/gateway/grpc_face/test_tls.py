@@ -1,7 +1,9 @@
-"""Mutual TLS: who has no certificate of the authority is not heard."""
+"""TLS: clients know the authority, and need no certificate of their own."""
 
 import shutil
 import subprocess
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import grpc
@@ -42,23 +44,40 @@ def tls(tmp_path_factory: pytest.TempPathFactory) -> TlsFiles:
     return TlsFiles(folder / "ca.pem", folder / "leaf.pem", folder / "leaf.key")
 
 
-async def test_both_sides_show_a_certificate(tokenizer: Tokenizer, tls: TlsFiles) -> None:
+@asynccontextmanager
+async def served(tokenizer: Tokenizer, tls: TlsFiles) -> AsyncIterator[GrpcFace]:
     model = ServedModel("paper", tokenizer, CONTEXT_LIMIT, CREATED)
     inference = Inference(ScriptedLink(tokenizer), model, CallBook())
     face = GrpcFace(inference, PolicyStore(lambda: CREATED), "127.0.0.1", tls=tls)
     await face.start()
-    nameless = grpc.ssl_channel_credentials(tls.authority.read_bytes())
     try:
-        for credentials, is_heard in ((client_credentials(tls), True), (nameless, False)):
-            async with grpc.aio.secure_channel(face.address, credentials) as channel:
-                call = inference_pb2_grpc.InferenceServiceStub(channel).ListModels(
-                    pb.ListModelsRequest(), timeout=20
-                )
-                if is_heard:
-                    assert len((await call).models) == 1
-                    continue
-                with pytest.raises(grpc.aio.AioRpcError) as caught:
-                    await call
-                assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+        yield face
     finally:
         await face.aclose(0.0)
+
+
+async def num_models(face: GrpcFace, credentials: grpc.ChannelCredentials | None) -> int:
+    if credentials is None:
+        opened = grpc.aio.insecure_channel(face.address)
+    else:
+        opened = grpc.aio.secure_channel(face.address, credentials)
+    async with opened as channel:
+        stub = inference_pb2_grpc.InferenceServiceStub(channel)
+        return len((await stub.ListModels(pb.ListModelsRequest(), timeout=20)).models)
+
+
+async def test_a_client_needs_no_certificate_of_its_own(tokenizer: Tokenizer, tls: TlsFiles) -> None:
+    async with served(tokenizer, tls) as face:
+        nameless = grpc.ssl_channel_credentials(tls.authority.read_bytes())
+        assert await num_models(face, nameless) == 1
+        assert await num_models(face, client_credentials(tls)) == 1, "one that it has does no harm"
+
+
+@pytest.mark.parametrize("credentials", [None, grpc.ssl_channel_credentials()], ids=["plain", "stranger"])
+async def test_who_does_not_know_the_authority_is_not_served(
+    tokenizer: Tokenizer, tls: TlsFiles, credentials: grpc.ChannelCredentials | None
+) -> None:
+    async with served(tokenizer, tls) as face:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await num_models(face, credentials)
+        assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
