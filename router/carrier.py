@@ -1,6 +1,6 @@
 """What travels in a dispatch, as the exchange sees it: it sends, checks and computes shares, no more.
 
-`router.remote_experts` implements it for rows; `router.exchange` and `router.delivery` call it.
+`router.freight` implements it for rows; `router.exchange` and `router.delivery` call it.
 """
 
 from typing import Protocol

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from protos.errors import MalformedFrameError
-from router.frame import FieldReader
+from router.field_reader import FieldReader
 
 BLOCK = 32
 _LARGEST = 448.0  # of E4M3
@@ -33,16 +33,20 @@ class RowFormat(IntEnum):
 
 
 _FORMAT_TO_DTYPE = {RowFormat.FLOAT32: torch.float32, RowFormat.BFLOAT16: torch.bfloat16}
-_ROW_FORMATS = frozenset(RowFormat)
+_NUMBER_TO_FORMAT = {int(row_format): row_format for row_format in RowFormat}
 _DTYPE_TO_FORMAT = {dtype: row_format for row_format, dtype in _FORMAT_TO_DTYPE.items()}
 
 
 def row_format_of(read: FieldReader) -> RowFormat:
     """The next field of a frame."""
-    number = read.natural()
-    if number not in _ROW_FORMATS:
+    return row_format_numbered(read.natural())
+
+
+def row_format_numbered(number: int) -> RowFormat:
+    row_format = _NUMBER_TO_FORMAT.get(number)
+    if row_format is None:
         raise MalformedFrameError(f"row format {number} does not exist")
-    return RowFormat(number)
+    return row_format
 
 
 def exact_format(dtype: torch.dtype) -> RowFormat:
