@@ -66,16 +66,18 @@ def encode(kind: FrameKind, fields: Sequence[Field], sections: Sequence[memoryvi
     kernels = load_frame_kernels()
     if kernels is None:
         return encode_reference(kind, fields, sections)
-    parts = _parts(kind, fields, sections)
-    parts[0] = bytes(_SUMMED_FROM)
-    return kernels.seal(b"".join(parts))
+    header = header_of(fields, [section.nbytes for section in sections])
+    frame = b"".join((_NO_PREFIX, header, *_padded(len(header), sections)))
+    return kernels.seal(frame, kind, len(header))
 
 
 def encode_reference(kind: FrameKind, fields: Sequence[Field], sections: Sequence[memoryview] = ()) -> bytes:
     """The definition, without what has to be built."""
-    parts = _parts(kind, fields, sections)
-    parts[0] = MAGIC + _checksum(parts[1], sections).to_bytes(4, "little")
-    return b"".join(parts)
+    lengths = [section.nbytes for section in sections]
+    header = header_of(fields, lengths)
+    summed = _REST_OF_PREFIX.pack(VERSION, kind, len(header), frame_bytes(header, lengths)) + header
+    checksum = _checksum(summed, sections).to_bytes(4, "little")
+    return b"".join((MAGIC, checksum, summed, *_padded(len(header), sections)))
 
 
 def header_of(fields: Sequence[Field], lengths: Sequence[int]) -> bytes:
@@ -94,14 +96,9 @@ def frame_bytes(header: bytes, lengths: Sequence[int]) -> int:
     return total
 
 
-def _parts(
-    kind: FrameKind, fields: Sequence[Field], sections: Sequence[memoryview]
-) -> list[bytes | memoryview]:
-    """All of a frame; first magic and checksum, which are still to come, then what else is summed."""
-    lengths = [section.nbytes for section in sections]
-    header = header_of(fields, lengths)
-    rest = _REST_OF_PREFIX.pack(VERSION, kind, len(header), frame_bytes(header, lengths)) + header
-    parts: list[bytes | memoryview] = [b"", rest, _PADDINGS[-(PREFIX_BYTES + len(header)) % ALIGNMENT]]
+def _padded(header_length: int, sections: Sequence[memoryview]) -> list[bytes | memoryview]:
+    """All that follows the header."""
+    parts: list[bytes | memoryview] = [_PADDINGS[-(PREFIX_BYTES + header_length) % ALIGNMENT]]
     for section in sections:
         parts += (section, _PADDINGS[-section.nbytes % ALIGNMENT])
     return parts
@@ -205,6 +202,7 @@ def _checksum(begin: bytes | memoryview, sections: Sequence[memoryview]) -> int:
     return value
 
 
+_NO_PREFIX = bytes(PREFIX_BYTES)
 _WORD = np.dtype("<u8")
 _PADDINGS = [bytes(length) for length in range(ALIGNMENT)]
 _KINDS = frozenset(FrameKind)

@@ -45,9 +45,9 @@ class FrameKernels:
         count = self.library.expertmesh_read_frame(frame, len(frame), found)
         return found[:count] if count else None
 
-    def seal(self, frame: bytes) -> bytes:
-        """The same frame, which nobody else has seen yet, with its checksum."""
-        is_whole = self.library.expertmesh_seal_frame(frame, len(frame))
+    def seal(self, frame: bytes, kind: int, header_length: int) -> bytes:
+        """The same frame, which nobody else has seen yet, with its prefix."""
+        is_whole = self.library.expertmesh_seal_frame(frame, len(frame), kind, header_length)
         assert is_whole, "a frame that is made here is whole"
         return frame
 
@@ -83,7 +83,7 @@ def load_frame_kernels(settings: CpuKernelSettings = DEFAULT_SETTINGS) -> FrameK
 def _declared(library: ctypes.PyDLL) -> ctypes.PyDLL:
     library.expertmesh_read_frame.argtypes = (c_char_p, c_int64, _Found)
     library.expertmesh_read_frame.restype = c_int64
-    library.expertmesh_seal_frame.argtypes = (c_char_p, c_int64)
+    library.expertmesh_seal_frame.argtypes = (c_char_p, c_int64, c_int64, c_int64)
     library.expertmesh_seal_frame.restype = c_bool
     library.expertmesh_write_dispatch.argtypes = (
         *(c_char_p, c_int64, c_char_p, c_int64),

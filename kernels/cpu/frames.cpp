@@ -174,12 +174,17 @@ EXPORT int64_t expertmesh_read_frame(const uint8_t* frame, int64_t length, int64
     return 3 + 2 * layout.num_sections;
 }
 
-// Writes what a whole frame begins with, magic and checksum; false: it is not whole.
-EXPORT bool expertmesh_seal_frame(uint8_t* frame, int64_t length) {
-    expertmesh::Layout layout;
+// Writes the prefix of a frame that is whole but for it; false: it is not.
+EXPORT bool expertmesh_seal_frame(uint8_t* frame, int64_t length, int64_t kind, int64_t header_length) {
+    using namespace expertmesh;
     std::memcpy(frame, "XMSH", 4);
-    if (!expertmesh::find_layout(frame, length, layout)) return false;
-    expertmesh::write(frame + 4, expertmesh::checksum_of(frame, layout));
+    frame[8] = VERSION;
+    frame[9] = static_cast<uint8_t>(kind);
+    write(frame + 10, static_cast<uint16_t>(header_length));
+    write(frame + 12, static_cast<uint64_t>(length));
+    Layout layout;
+    if (!find_layout(frame, length, layout)) return false;
+    write(frame + 4, checksum_of(frame, layout));
     return true;
 }
 
@@ -193,13 +198,9 @@ EXPORT bool expertmesh_write_dispatch(uint8_t* frame, int64_t length, const uint
     const Dispatch work{rows, experts, slots, weights, num_assignments, x, tokens, num_rows, row_bytes};
     const int64_t begin = aligned(PREFIX + header_length);
     if (begin + aligned(12 * num_assignments) + aligned(num_rows * row_bytes) != length) return false;
-    frame[8] = VERSION;
-    frame[9] = DISPATCH;
-    write(frame + 10, static_cast<uint16_t>(header_length));
-    write(frame + 12, static_cast<uint64_t>(length));
     std::memcpy(frame + PREFIX, header, header_length);
     uint8_t* to = pad(frame, frame + PREFIX + header_length);
     to = pad(frame, write_numbers(to, work));
     pad(frame, write_rows(to, work));
-    return expertmesh_seal_frame(frame, length);
+    return expertmesh_seal_frame(frame, length, DISPATCH, header_length);
 }

@@ -37,8 +37,8 @@ def test_a_frame_with_a_section_of_any_length_is_found_whole(frames: FrameKernel
 @pytest.mark.parametrize("length", LENGTHS)
 def test_sealing_gives_the_checksum_of_the_tests(frames: FrameKernels, length: int) -> None:
     whole = frame(FrameKind.STEP, ("a" * (length % 300), 0.5), [random.Random(length).randbytes(length)])
-    unsealed = bytes(8) + whole[8:]
-    assert frames.seal(unsealed) == whole
+    unsealed = bytes(20) + whole[20:]
+    assert frames.seal(unsealed, FrameKind.STEP, int.from_bytes(whole[10:12], "little")) == whole
 
 
 @pytest.mark.parametrize("length", [60, 200, 70_000])
