@@ -37,14 +37,16 @@ def combine_pieces(
     shape: tuple[int, int, int],
     dtype: torch.dtype,
     cpu_kernels: CpuKernelSettings = DEFAULT_SETTINGS,
+    total: Tensor | None = None,
 ) -> Tensor:
     """The same of rows that lie in pieces, which hold every place once; shape: tokens, top_k, hidden.
 
-    -> [tokens, hidden] on the CPU. The kernel reads each row where it lies.
+    -> [tokens, hidden] on the CPU; `total` itself, if it is there already. Each row is read where it lies.
     """
     kernels = load_cpu_kernels(cpu_kernels)
     if kernels is None or not kernels.takes(dtype):
-        return combine_pieces_reference(pieces, shape, dtype)
+        result = combine_pieces_reference(pieces, shape, dtype)
+        return result if total is None else total.copy_(result)
     width = shape[2] * dtype.itemsize
     num_rows = 0
     for piece in pieces:
@@ -52,7 +54,10 @@ def combine_pieces(
         assert piece.rows.nbytes == len(piece.places) * width, "a piece has not as many rows as places"
     assert num_rows == shape[0] * shape[1], "a place has no row, or two"
     addresses = [piece.address or _address_of(piece.rows) for piece in pieces]
-    return kernels.combine(addresses, [piece.places.tobytes() for piece in pieces], shape, dtype)
+    if total is None:
+        total = torch.empty((shape[0], shape[2]), dtype=dtype)
+    kernels.combine(addresses, [piece.places.tobytes() for piece in pieces], shape[1], total)
+    return total
 
 
 def combine_pieces_reference(

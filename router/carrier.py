@@ -21,6 +21,10 @@ class Carrier(Protocol):
         """-> a frame"""
         ...
 
+    def prepare(self) -> None:
+        """Whatever can be done while frames are on their way; once, when all have been sent."""
+        ...
+
     def check(self, share: Share, reply: Reply) -> None:
         """Raises a FrameError where the rows are not as many, or not such, as the share wants."""
         ...

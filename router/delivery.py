@@ -70,6 +70,7 @@ class Delivery:
     def run(self, expert_ids: Integers) -> list[Finished]:
         """expert_ids: [tokens, top_k]"""
         errands = self._send_shares(self._plan(expert_ids))
+        self._carrier.prepare()
         for errand in errands:
             while not errand.is_done:
                 self._go_on()

@@ -4,8 +4,9 @@ A `router.carrier.Carrier`, made by `router.remote_experts`. Not here: who is as
 comes back.
 """
 
+from dataclasses import dataclass
 from time import perf_counter
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -35,7 +36,8 @@ class HostedExperts(Protocol):
         ...
 
 
-class Freight(NamedTuple):
+@dataclass(slots=True)
+class Freight:
     """What travels for one layer of one step: a `Carrier`."""
 
     source: str
@@ -47,6 +49,7 @@ class Freight(NamedTuple):
     row_format: RowFormat
     hosted: HostedExperts | None
     max_frame_bytes: int
+    total: Tensor | None = None  # [tokens, hidden] on the CPU: room for the sum, once it is prepared
 
     @property
     def most_assignments(self) -> int:
@@ -91,6 +94,9 @@ class Freight(NamedTuple):
             rows,
             numbers,
         ).encode()
+
+    def prepare(self) -> None:
+        self.total = torch.empty(self.x.shape, dtype=self.x.dtype)
 
     def check(self, share: Share, reply: Reply) -> None:
         num_rows = share.num_assignments if self.mode is CombineMode.EXACT else len(share.tokens)

@@ -63,11 +63,11 @@ class RemoteExperts:
         )
         finished = self._exchange.run(layer, expert_ids, freight)
         if settings.combine is CombineMode.EXACT:
-            return _sum_exactly(finished, x, expert_ids.shape[1])
+            return _sum_exactly(finished, x, expert_ids.shape[1], freight.total)
         return _sum_partial_sums(finished, x)
 
 
-def _sum_exactly(finished: Sequence[Finished], x: Tensor, top_k: int) -> Tensor:
+def _sum_exactly(finished: Sequence[Finished], x: Tensor, top_k: int, total: Tensor | None) -> Tensor:
     num_tokens, hidden = x.shape
     pieces = [
         RowPiece(
@@ -77,7 +77,7 @@ def _sum_exactly(finished: Sequence[Finished], x: Tensor, top_k: int) -> Tensor:
         )
         for share, reply in finished
     ]
-    total = combine_pieces(pieces, (num_tokens, top_k, hidden), x.dtype)
+    total = combine_pieces(pieces, (num_tokens, top_k, hidden), x.dtype, total=total)
     return total if x.is_cpu else total.to(x.device)
 
 

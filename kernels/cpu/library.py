@@ -83,29 +83,24 @@ class CpuKernels:
     def takes(self, dtype: torch.dtype) -> bool:
         return dtype in _DTYPE_TO_NUMBER
 
-    def combine(
-        self,
-        addresses: Sequence[int],
-        places: Sequence[bytes],
-        shape: tuple[int, int, int],
-        dtype: torch.dtype,
-    ) -> Tensor:
-        """addresses: of pieces, contiguous rows of `dtype`; places: those of each, int64, as in RowPiece.
+    def combine(self, addresses: Sequence[int], places: Sequence[bytes], top_k: int, total: Tensor) -> None:
+        """addresses: of pieces, contiguous rows; places: those of each, int64, as in RowPiece.
 
-        shape: tokens, top_k, hidden -> [tokens, hidden]
+        total: [tokens, hidden] contiguous, in the rows' dtype
         """
-        result = torch.empty((shape[0], shape[2]), dtype=dtype)
+        num_tokens, hidden = total.shape
         self.library.expertmesh_combine(
             len(addresses),
             struct.pack(f"{len(addresses)}q", *addresses),
             struct.pack(f"{len(places)}q", *[len(each) // 8 for each in places]),
             b"".join(places),
-            *shape,
-            _DTYPE_TO_NUMBER[dtype],
+            num_tokens,
+            top_k,
+            hidden,
+            _DTYPE_TO_NUMBER[total.dtype],
             _PATH_TO_NUMBER[self.path],
-            result.data_ptr(),
+            total.data_ptr(),
         )
-        return result
 
 
 class _Call:

@@ -43,6 +43,9 @@ def test_rows_in_pieces_give_the_same_bits_as_rows_in_one(
     pieces = pieces_of(rows, num_pieces)
     kernels_or_skip(path)
     built = combine_pieces(pieces, (5, 3, 1100), dtype, CpuKernelSettings(path))
-    for each in (combine_pieces_reference(pieces, (5, 3, 1100), dtype), built):
+    total = torch.empty(5, 1100, dtype=dtype)
+    settings = [CpuKernelSettings(each) for each in (path, CpuPath.REFERENCE)]
+    into = [combine_pieces(pieces, (5, 3, 1100), dtype, each, total).clone() for each in settings]
+    for each in (combine_pieces_reference(pieces, (5, 3, 1100), dtype), built, *into):
         assert torch.equal(each.isnan(), expected.isnan())
         assert torch.equal(each.nan_to_num().view(BITS[dtype]), expected.nan_to_num().view(BITS[dtype]))
