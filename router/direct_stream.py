@@ -85,9 +85,8 @@ class DirectStream:
         with self._lock:
             if self._is_sending:
                 self._outgoing.append(message)
-                return
-            self._is_sending = True
-        self._start(self._grpc.SendMessageOperation(message, _NO_FLAGS), self._sent)
+            else:
+                self._send(message)
 
     def cancel(self) -> None:
         if self._call is not None:
@@ -115,32 +114,46 @@ class DirectStream:
                 registered,
             )
             self._num_started = 2
-        self._start(made.ReceiveMessageOperation(_NO_FLAGS), self._received)
+            self._receive()
 
-    def _start(self, operation: object, tell: _Told) -> None:
+    def _send(self, message: bytes) -> None:
+        self._is_sending = self._operate(self._grpc.SendMessageOperation(message, _NO_FLAGS), self._sent)
+
+    def _receive(self) -> None:
+        self._operate(self._grpc.ReceiveMessageOperation(_NO_FLAGS), self._received)
+
+    def _operate(self, operation: object, tell: _Told) -> bool:
+        """The lock is held. -> whether it was started; else the call is over."""
         assert self._call is not None, "a stream is run before it is used"
-        with self._lock:
-            if self._call.operate((operation,), tell):  # else the call is over
-                self._num_started += 1
+        is_started = self._call.operate((operation,), tell)
+        self._num_started += is_started
+        return is_started
 
     def _received(self, event: _Event) -> bool:
         message = event.batch_operations[0].message()
-        if message is not None:
+        if message is not None:  # else there are no more
             try:
                 self._take(message)
-            except Exception as error:  # nothing may be raised here: gRPC's thread would end
-                self._error = error
-                self.cancel()
-            self._start(self._grpc.ReceiveMessageOperation(_NO_FLAGS), self._received)
+                with self._lock:
+                    self._receive()
+            except Exception as error:
+                self._break(error)
         return self._is_over()
 
     def _sent(self, _: _Event) -> bool:
-        with self._lock:
-            message = self._outgoing.popleft() if self._outgoing else None
-            self._is_sending = message is not None
-        if message is not None:
-            self._start(self._grpc.SendMessageOperation(message, _NO_FLAGS), self._sent)
+        try:
+            with self._lock:
+                self._is_sending = False
+                if self._outgoing:
+                    self._send(self._outgoing.popleft())
+        except Exception as error:
+            self._break(error)
         return self._is_over()
+
+    def _break(self, error: Exception) -> None:
+        """It ends this stream, and not the thread of gRPC's that all of the channel shares."""
+        self._error = error
+        self.cancel()
 
     def _began_or_ended(self, event: _Event) -> bool:
         for operation in event.batch_operations:
