@@ -8,10 +8,9 @@ import grpc
 import pytest
 
 from router.channel import listen, make_server
-from router.direct_stream import DirectStream
 from router.dispatch_frames import Refusal, RefusalReason
 from router.lane import METHOD, FrameArrived, Lane, LaneEvent, LaneLost, LaneOpened
-from router.stream import StreamOpener, ThreadedStream
+from router.stream import StreamOpener
 from tests.router.scripted_worker import HELLO, MAX_FRAME_BYTES, PATIENCE_S, replace_hello, wait_for
 
 CREDITS = 3
@@ -80,14 +79,6 @@ Inbox = queue.SimpleQueue[LaneEvent]
 @pytest.fixture
 def inbox() -> Inbox:
     return queue.SimpleQueue()
-
-
-@pytest.fixture(params=[DirectStream, ThreadedStream])
-def opener(request: pytest.FixtureRequest) -> StreamOpener:
-    kind: type[DirectStream | ThreadedStream] = request.param
-    if kind is DirectStream and not DirectStream.is_known_to_work():
-        pytest.skip("this version of grpcio was not tried")
-    return kind
 
 
 @pytest.fixture

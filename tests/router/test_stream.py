@@ -40,14 +40,6 @@ def channel() -> Iterator[grpc.Channel]:
     server.stop(0).wait()
 
 
-@pytest.fixture(params=[DirectStream, ThreadedStream])
-def opener(request: pytest.FixtureRequest) -> StreamOpener:
-    kind: type[DirectStream | ThreadedStream] = request.param
-    if kind is DirectStream and not DirectStream.is_known_to_work():
-        pytest.skip("this version of grpcio was not tried")
-    return kind
-
-
 class Running:
     """A stream and the thread that runs it."""
 
