@@ -1,1 +1,1 @@
-"""Tenants in, tokens out: HTTP, gRPC, harmony, fair queue. Today: harmony, and its links to engines."""
+"""Requests in, tokens out: harmony, calls, two faces, links to engines. Tenants are to come."""
