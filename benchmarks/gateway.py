@@ -43,11 +43,12 @@ class Faces:
     process: Child
     http: str
     grpc: str
+    loop: asyncio.Runner  # one for all: grpc.aio does not forget an event loop that it was used in
 
     def streamed(self, face: str, num_streams: int, num_tokens: int) -> Streamed:
         """So many streams at once, each to its end."""
         streamed = Streamed()
-        asyncio.run(self.stream(face, num_streams, num_tokens, streamed))
+        self.loop.run(self.stream(face, num_streams, num_tokens, streamed))
         return streamed
 
     async def stream(self, face: str, num_streams: int, num_tokens: int, streamed: Streamed) -> None:
@@ -75,20 +76,21 @@ def grpc_request(num_tokens: int) -> bytes:
 
 
 @contextmanager
-def faces_of(module: str, *arguments: str) -> Iterator[Faces]:
+def faces_of(loop: asyncio.Runner, module: str, *arguments: str) -> Iterator[Faces]:
     with child(module, arguments) as process:
         http, _, grpc = process.hear().partition(" ")
-        yield Faces(process, http, grpc)
+        yield Faces(process, http, grpc, loop)
 
 
 def measure(quick: bool) -> Sequence[Row]:
     check_peer()
     rounds, num_tokens = (1, 50) if quick else (7, 200)
-    memory = [memory_of_a_stream(face) for face in FACES]
     with ExitStack() as stack:
-        ours = stack.enter_context(faces_of(GATEWAY))
-        single = stack.enter_context(faces_of(GATEWAY, "--each-token-alone"))
-        peer = stack.enter_context(faces_of("benchmarks.serve_peer"))
+        loop = stack.enter_context(asyncio.Runner())
+        memory = [memory_of_a_stream(loop, face) for face in FACES]
+        ours = stack.enter_context(faces_of(loop, GATEWAY))
+        single = stack.enter_context(faces_of(loop, GATEWAY, "--each-token-alone"))
+        peer = stack.enter_context(faces_of(loop, "benchmarks.serve_peer"))
         return [
             *(throughput(face, ours, peer, num_tokens, rounds, goal=GOAL) for face in FACES),
             *(throughput(face, single, peer, num_tokens, rounds, "each token alone") for face in FACES),
@@ -168,12 +170,12 @@ def first_tokens(face: str, ours: Faces, peer: Faces, num_streams: int, num_roun
     ]
 
 
-def memory_of_a_stream(face: str) -> Row:
+def memory_of_a_stream(loop: asyncio.Runner, face: str) -> Row:
     """What a fresh process grows by while many streams are open that have had their first token."""
-    with faces_of(GATEWAY) as ours:
+    with faces_of(loop, GATEWAY) as ours:
         ours.streamed(face, num_streams=8, num_tokens=TOKENS_AT_FIRST)  # what is loaded on first use stays
         before = ours.resident_bytes()
-        grown = asyncio.run(held_open(ours, face)) - before
+        grown = loop.run(held_open(ours, face)) - before
     return Row(f"memory of an open stream, {face}, of {NUM_OPEN}", "KB", grown / NUM_OPEN / 1e3)
 
 
