@@ -50,6 +50,12 @@ DECODE_TILES = ExpertTiles(gate_up=_DECODE, down=_DECODE)
 SHORT_TILES = ExpertTiles(gate_up=_SHORT, down=_SHORT)
 PREFILL_TILES = ExpertTiles(gate_up=_PREFILL_GATE_UP, down=_PREFILL_DOWN)
 
+ROW_WARPS = Warps(num_warps=4, num_stages=1)
+"""A row of 2880 values or a token's heads: some 24 values a thread, enough loads in flight and nothing to share."""
+
+COMBINE_PIECE = 1024
+"""Three pieces a token, so that a batch of one is not one program alone."""
+
 PLAN_BLOCK = 1024
 PLAN_WARPS = Warps(num_warps=4, num_stages=1)
 

@@ -6,13 +6,21 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from kernels.gpu.combine import combine_launch
 from kernels.gpu.expert_layout import ArrangedMatrix
 from kernels.gpu.launch import Launch
 from kernels.gpu.moe_down import down_launch
 from kernels.gpu.moe_gate_up import gate_up_launch
 from kernels.gpu.plan import empty_groups, order_launch, tiles_launch, tiles_of
+from kernels.gpu.rmsnorm import rmsnorm_launch
+from kernels.gpu.rotate_store import rotate_store_launch
+from kernels.gpu.route import route_launch
 from kernels.group import Assignments
+from kernels.paging import PagedKeysValues
+from kernels.rope import RotaryTable
 from model.config import GPT_OSS_20B, GPT_OSS_120B, ModelConfig
+
+PAGE_SIZE = 16
 
 
 @dataclass(frozen=True)
@@ -31,9 +39,36 @@ def integers(*shape: int) -> Tensor:
 
 
 def every_case() -> Iterator[Case]:
+    yield from rows("20b", GPT_OSS_20B)
+    yield from rows("120b", GPT_OSS_120B)
     yield from experts("20b decode", GPT_OSS_20B, 4)
     yield from experts("120b short", GPT_OSS_120B, 1024)
     yield from experts("20b prefill", GPT_OSS_20B, 8192)
+
+
+def rows(name: str, config: ModelConfig) -> Iterator[Case]:
+    """What goes token by token; a launch for one token is the launch for many."""
+    hidden, top_k = config.hidden_size, config.experts_per_token
+    x, scale = like(5, hidden), like(hidden)
+    yield Case(f"{name}: rmsnorm", rmsnorm_launch(x, None, scale, 1e-5, x, x))
+    yield Case(f"{name}: add_rmsnorm", rmsnorm_launch(x, x, scale, 1e-5, x, x))
+    yield Case(f"{name}: combine", combine_launch(like(5, top_k, hidden), x))
+    logits = like(5, config.num_experts)
+    yield Case(
+        f"{name}: route", route_launch(logits, integers(5, top_k), like(5, top_k, dtype=torch.float32))
+    )
+    angles = like(config.max_positions, config.head_dim // 2, dtype=torch.float32)
+    query = like(5, config.num_query_heads, config.head_dim)
+    qkv = like(5, config.query_width + 2 * config.kv_width)
+    launch = rotate_store_launch(
+        qkv, RotaryTable(angles, angles), integers(5), cache(config), integers(5), query
+    )
+    yield Case(f"{name}: rotate_store", launch)
+
+
+def cache(config: ModelConfig) -> PagedKeysValues:
+    shape = (1000, PAGE_SIZE, config.num_kv_heads, config.head_dim)
+    return PagedKeysValues(like(*shape), like(*shape))
 
 
 def arranged(num_experts: int, outs: int, width: int) -> ArrangedMatrix:
