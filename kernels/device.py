@@ -6,9 +6,19 @@ question.
 
 import os
 
+import torch
 from torch import Tensor
 
 
 def takes_gpu_kernels(tensor: Tensor) -> bool:
     """Those on a GPU. All, when Triton is told to interpret its kernels on the CPU (its own variable)."""
-    return tensor.is_cuda or os.environ.get("TRITON_INTERPRET") == "1"
+    return tensor.is_cuda or _interprets()
+
+
+def takes_gpu_matmuls(tensor: Tensor) -> bool:
+    """Of these, the ones in bfloat16: the matrix unit cuts float32 to 10 bits, so that stays with torch."""
+    return _interprets() or (tensor.is_cuda and tensor.dtype == torch.bfloat16)
+
+
+def _interprets() -> bool:
+    return os.environ.get("TRITON_INTERPRET") == "1"

@@ -45,12 +45,11 @@ class LocalExperts:
 
     def __call__(self, layer: int, x: Tensor, routing: Routing) -> Tensor:
         num_tokens, top_k = routing.expert_ids.shape
-        every_token = torch.arange(num_tokens, device=x.device)
         assignments = Assignments(
-            rows=every_token.repeat_interleave(top_k),  # [tokens * top_k], token by token
+            rows=torch.arange(num_tokens * top_k, device=x.device) // top_k,  # token by token
             experts=self._layer_to_row_of_expert[layer][routing.expert_ids.flatten()],
             weights=routing.weights.flatten(),
-        )
+        )  # [tokens * top_k] each
         rows = run_experts(
             self._weights[layer], x, assignments, self._swiglu_limit, self._row_tile, self._cpu_kernels
         )  # [tokens * top_k, hidden]

@@ -51,10 +51,37 @@ SHORT_TILES = ExpertTiles(gate_up=_SHORT, down=_SHORT)
 PREFILL_TILES = ExpertTiles(gate_up=_PREFILL_GATE_UP, down=_PREFILL_DOWN)
 
 ROW_WARPS = Warps(num_warps=4, num_stages=1)
-"""A row of 2880 values or a token's heads: some 24 values a thread, enough loads in flight and nothing to share."""
+"""A row of 2880 values, or a token's heads: some 24 values a thread, enough loads in flight."""
 
 COMBINE_PIECE = 1024
 """Three pieces a token, so that a batch of one is not one program alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class DecodeAttention:
+    chunk: int  # positions that one program takes
+    block: int  # of them, in one turn of its loop
+    warps: Warps
+
+
+DECODE_ATTENTION = DecodeAttention(chunk=256, block=64, warps=Warps(num_warps=4, num_stages=3))
+"""256 positions: a single sequence of 8k is 256 programs on eight KV heads, one of 1k is 32; its parts are
+1.6 % of what it reads. 64 keys and values of 64 are 16 KB, of which three are on their way."""
+
+MERGE_CHUNKS = 16
+MERGE_WARPS = Warps(num_warps=2, num_stages=1)
+"""Sixteen chunks of 64 values: two turns for 8k positions, and 16 loads of each thread in flight."""
+
+
+@dataclass(frozen=True, slots=True)
+class PrefillAttention:
+    rows: int  # queries × heads of a group: what the matrix unit takes together
+    block: int  # keys in one turn of the loop
+    warps: Warps
+
+
+PREFILL_ATTENTION = PrefillAttention(rows=128, block=64, warps=Warps(num_warps=8, num_stages=2))
+"""16 tokens of eight heads share every key that is read. Two warp groups of 64 rows."""
 
 PLAN_BLOCK = 1024
 PLAN_WARPS = Warps(num_warps=4, num_stages=1)

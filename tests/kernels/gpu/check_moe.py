@@ -25,6 +25,11 @@ def packed_matrix(num_experts: int, outs: int, width: int) -> PackedMatrix:
     return PackedMatrix(blocks, torch.randint(121, 126, shape, dtype=torch.uint8))
 
 
+def arranged(packed: PackedMatrix, *, in_pairs: bool) -> ArrangedMatrix:
+    """A copy, since the reference needs the matrix as it was."""
+    return arrange(PackedMatrix(packed.blocks.clone(), packed.scales.clone()), in_pairs=in_pairs)
+
+
 def assignments(num_rows: int, experts: Tensor) -> Assignments:
     return Assignments(torch.randint(0, num_rows, experts.shape), experts, torch.rand(len(experts)))
 
@@ -86,7 +91,7 @@ def test_gate_up(
     packed = packed_matrix(num_experts, 2 * intermediate, hidden)
     bias = torch.randn(num_experts, 2 * intermediate)
     y = poisoned(num_assignments, intermediate)
-    gate_up_launch(x, given, groups, arrange(packed, in_pairs=True), bias, LIMIT, y).run()
+    gate_up_launch(x, given, groups, arranged(packed, in_pairs=True), bias, LIMIT, y).run()
     assert close(y, moe_gate_up_reference(x.double(), given, groups, packed, bias.double(), LIMIT))
 
 
@@ -98,7 +103,7 @@ def test_down(num_assignments: int, num_experts: int, hidden: int, intermediate:
     packed = packed_matrix(num_experts, hidden, intermediate)
     bias = torch.randn(num_experts, hidden)
     rows = poisoned(num_assignments, hidden)
-    down_launch(y, given, groups, arrange(packed, in_pairs=False), bias, rows).run()
+    down_launch(y, given, groups, arranged(packed, in_pairs=False), bias, rows).run()
     assert close(rows, moe_down_reference(y.double(), given, groups, packed, bias.double()))
 
 
@@ -107,8 +112,8 @@ def test_bfloat16_comes_out_as_bfloat16() -> None:
     given, groups = work(5, 4, len(x))
     up, below = packed_matrix(4, 2 * 96, 64), packed_matrix(4, 64, 96)
     up_bias, below_bias = torch.randn(4, 2 * 96).bfloat16(), torch.randn(4, 64).bfloat16()
-    y = gate_up(x, given, groups, arrange(up, in_pairs=True), up_bias, LIMIT)
-    rows = down(y, given, groups, arrange(below, in_pairs=False), below_bias)
+    y = gate_up(x, given, groups, arranged(up, in_pairs=True), up_bias, LIMIT)
+    rows = down(y, given, groups, arranged(below, in_pairs=False), below_bias)
     assert rows.dtype == torch.bfloat16
     wide_y = moe_gate_up_reference(x.double(), given, groups, up, up_bias.double(), LIMIT)
     expected = moe_down_reference(wide_y, given, groups, below, below_bias.double())

@@ -1,4 +1,4 @@
-"""The kernels that go row by row (norm, rotation and store, routing, combine), interpreted, against the references."""
+"""The kernels that go row by row, interpreted, against the references."""
 
 import pytest
 import torch

@@ -2,10 +2,15 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import StrEnum
 
 import torch
 from torch import Tensor
 
+from kernels.attention import AttentionQueries
+from kernels.gpu.attention_decode import num_chunks, parts_launch
+from kernels.gpu.attention_merge import Parts, merge_launch
+from kernels.gpu.attention_prefill import prefill_launch
 from kernels.gpu.combine import combine_launch
 from kernels.gpu.expert_layout import ArrangedMatrix
 from kernels.gpu.launch import Launch
@@ -16,18 +21,26 @@ from kernels.gpu.rmsnorm import rmsnorm_launch
 from kernels.gpu.rotate_store import rotate_store_launch
 from kernels.gpu.route import route_launch
 from kernels.group import Assignments
-from kernels.paging import PagedKeysValues
+from kernels.paging import PagedKeysValues, PageTable
 from kernels.rope import RotaryTable
 from model.config import GPT_OSS_20B, GPT_OSS_120B, ModelConfig
 
 PAGE_SIZE = 16
 
 
+class Multiplies(StrEnum):
+    """How much at once: for 16 rows there is the older instruction alone, on every GPU."""
+
+    NOTHING = "nothing"
+    FEW = "few rows"
+    MANY = "many rows"
+
+
 @dataclass(frozen=True)
 class Case:
     name: str
     launch: Launch
-    multiplies: bool = False  # on the matrix unit
+    multiplies: Multiplies = Multiplies.NOTHING
 
 
 def like(*shape: int, dtype: torch.dtype = torch.bfloat16) -> Tensor:
@@ -41,6 +54,8 @@ def integers(*shape: int) -> Tensor:
 def every_case() -> Iterator[Case]:
     yield from rows("20b", GPT_OSS_20B)
     yield from rows("120b", GPT_OSS_120B)
+    yield from attention(GPT_OSS_20B, "full", None)
+    yield from attention(GPT_OSS_20B, "sliding", GPT_OSS_20B.sliding_window)
     yield from experts("20b decode", GPT_OSS_20B, 4)
     yield from experts("120b short", GPT_OSS_120B, 1024)
     yield from experts("20b prefill", GPT_OSS_20B, 8192)
@@ -64,6 +79,21 @@ def rows(name: str, config: ModelConfig) -> Iterator[Case]:
         qkv, RotaryTable(angles, angles), integers(5), cache(config), integers(5), query
     )
     yield Case(f"{name}: rotate_store", launch)
+
+
+def attention(config: ModelConfig, name: str, window: int | None) -> Iterator[Case]:
+    sequences, tokens, width = 5, 300, 512
+    heads, head_dim = config.num_query_heads, config.head_dim
+    table = PageTable(integers(sequences, width), integers(sequences))
+    queries = AttentionQueries(integers(sequences + 1), integers(sequences), table)
+    sinks, decoded, prefilled = like(heads), like(sequences, heads, head_dim), like(tokens, heads, head_dim)
+    parts = Parts.empty(decoded, config.num_kv_heads, num_chunks(width, PAGE_SIZE, window))
+    yield Case(
+        f"{name}: decode", parts_launch(decoded, cache(config), queries, window, parts), Multiplies.FEW
+    )
+    yield Case(f"{name}: merge", merge_launch(parts, integers(sequences), sinks, window, decoded))
+    launch = prefill_launch(prefilled, cache(config), queries, sinks, window, prefilled)
+    yield Case(f"{name}: prefill", launch, Multiplies.MANY)
 
 
 def cache(config: ModelConfig) -> PagedKeysValues:
@@ -93,8 +123,8 @@ def experts(name: str, config: ModelConfig, num_tokens: int) -> Iterator[Case]:
     yield Case(
         f"{name}: gate_up",
         gate_up_launch(x, work, groups, up, like(count, 2 * intermediate), limit, y),
-        multiplies=True,
+        Multiplies.MANY,
     )
     yield Case(
-        f"{name}: down", down_launch(y, work, groups, below, like(count, hidden), rows), multiplies=True
+        f"{name}: down", down_launch(y, work, groups, below, like(count, hidden), rows), Multiplies.MANY
     )

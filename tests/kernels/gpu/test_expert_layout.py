@@ -14,10 +14,19 @@ def random_matrix() -> PackedMatrix:
     return PackedMatrix(blocks, torch.randint(0, MAX_SCALE + 1, (EXPERTS, OUTS, BLOCKS), dtype=torch.uint8))
 
 
+def copied(packed: PackedMatrix) -> PackedMatrix:
+    return PackedMatrix(packed.blocks.clone(), packed.scales.clone())
+
+
+def test_no_second_copy_of_the_weights_is_made() -> None:
+    packed = random_matrix()
+    assert arrange(packed, in_pairs=True).words.data_ptr() == packed.blocks.data_ptr()
+
+
 @pytest.mark.parametrize("in_pairs", [False, True])
 def test_there_and_back(in_pairs: bool) -> None:
     packed = random_matrix()
-    arranged = arrange(packed, in_pairs=in_pairs)
+    arranged = arrange(copied(packed), in_pairs=in_pairs)
     assert arranged.words.shape == (EXPERTS, BLOCKS, OUTS, 8)
     assert arranged.scales.shape == (EXPERTS, 2, OUTS, 4)
     assert (arranged.width, arranged.num_outs) == (BLOCKS * 32, OUTS)
@@ -32,7 +41,7 @@ def test_every_value_is_where_the_kernels_look_for_it(in_pairs: bool) -> None:
     table = torch.tensor([0, 0.5, 1, 1.5, 2, 3, 4, 6, -0.0, -0.5, -1, -1.5, -2, -3, -4, -6])
     packed = random_matrix()
     dense = dequantize(packed, torch.float64)
-    arranged = arrange(packed, in_pairs=in_pairs)
+    arranged = arrange(copied(packed), in_pairs=in_pairs)
     for row in range(OUTS):
         half, place = divmod(row, OUTS // 2)
         original = 2 * place + half if in_pairs else row
