@@ -5,6 +5,7 @@
 Reads and writes qkv once: 2 · tokens · (heads + 2 · kv_heads) · head_dim values.
 """
 
+import torch
 from torch import Tensor
 
 from kernels.device import takes_gpu_kernels
@@ -33,6 +34,6 @@ def rotate_and_store_reference(
     num_kv_heads, head_dim = cache.keys.shape[2:]
     heads = qkv.view(len(qkv), -1, head_dim)  # [tokens, heads + 2 * kv_heads, head_dim]
     num_heads = heads.shape[1] - 2 * num_kv_heads
-    query, keys, values = heads.split([num_heads, num_kv_heads, num_kv_heads], dim=1)
+    query, keys, values = torch.split(heads, [num_heads, num_kv_heads, num_kv_heads], dim=1)
     write_keys_values(cache, rotate(keys, table, positions), values, slots)
     return rotate(query, table, positions)

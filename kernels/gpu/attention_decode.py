@@ -97,8 +97,8 @@ def parts_body(
 def num_chunks(table_width: int, page_size: int, window: int | None) -> int:
     """The most chunks that a sequence can touch. Known without asking the GPU."""
     chunk = DECODE_ATTENTION.chunk
-    in_table = triton.cdiv(table_width * page_size, chunk) + (window is not None)
-    return in_table if window is None else min(in_table, triton.cdiv(window - 1, chunk) + 1)
+    in_table = -(-table_width * page_size // chunk)
+    return in_table if window is None else min(in_table, -(-(window - 1) // chunk)) + 1
 
 
 def parts_launch(

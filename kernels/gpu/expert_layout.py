@@ -51,8 +51,8 @@ class ArrangedMatrix:
 def arrange(packed: PackedMatrix, *, in_pairs: bool) -> ArrangedMatrix:
     """packed: [experts, outs, in]; `in_pairs`: gate and up rows alternate.
 
-    The words take over the memory of the blocks, one expert after the other, since 65 GB do not lie twice on an
-    80 GB GPU: what `packed` says afterwards is nonsense.
+    The words take over the memory of the blocks, one expert after the other, since 65 GB do not lie twice on
+    a GPU of 80: what `packed` says afterwards is nonsense.
     """
     largest = int(packed.scales.max()) if packed.scales.numel() else 0
     if largest > MAX_SCALE:

@@ -19,7 +19,7 @@ def test_columns_and_slots() -> None:
     query = rotate_and_store(qkv, table, positions, cache, slots)
 
     width = KV_HEADS * HEAD_DIM
-    queries, keys, values = qkv.split([HEADS * HEAD_DIM, width, width], dim=1)
+    queries, keys, values = torch.split(qkv, [HEADS * HEAD_DIM, width, width], dim=1)
     assert torch.equal(query, rotate(queries.reshape(3, HEADS, HEAD_DIM), table, positions))
     stored_keys, stored_values = cache.keys.flatten(0, 1), cache.values.flatten(0, 1)
     assert torch.equal(stored_keys[slots], rotate(keys.reshape(3, KV_HEADS, HEAD_DIM), table, positions))
