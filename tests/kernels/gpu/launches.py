@@ -16,6 +16,7 @@ from kernels.gpu.expert_layout import ArrangedMatrix
 from kernels.gpu.launch import Launch
 from kernels.gpu.moe_down import down_launch
 from kernels.gpu.moe_gate_up import gate_up_launch
+from kernels.gpu.mxfp8 import pack_launch, unpack_launch
 from kernels.gpu.plan import empty_groups, order_launch, tiles_launch, tiles_of
 from kernels.gpu.rmsnorm import rmsnorm_launch
 from kernels.gpu.rotate_store import rotate_store_launch
@@ -68,6 +69,9 @@ def rows(name: str, config: ModelConfig) -> Iterator[Case]:
     yield Case(f"{name}: rmsnorm", rmsnorm_launch(x, None, scale, 1e-5, x, x))
     yield Case(f"{name}: add_rmsnorm", rmsnorm_launch(x, x, scale, 1e-5, x, x))
     yield Case(f"{name}: combine", combine_launch(like(5, top_k, hidden), x))
+    values, exponents = (like(5, width, dtype=torch.uint8) for width in (hidden, hidden // 32))
+    yield Case(f"{name}: pack", pack_launch(x, integers(5), values, exponents))
+    yield Case(f"{name}: unpack", unpack_launch(values, exponents, x))
     logits = like(5, config.num_experts)
     yield Case(
         f"{name}: route", route_launch(logits, integers(5, top_k), like(5, top_k, dtype=torch.float32))
