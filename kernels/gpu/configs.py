@@ -86,6 +86,10 @@ PREFILL_ATTENTION = PrefillAttention(rows=128, block=64, warps=Warps(num_warps=8
 PLAN_BLOCK = 1024
 PLAN_WARPS = Warps(num_warps=4, num_stages=1)
 
+CHOOSE_BLOCK = 4096
+CHOOSE_WARPS = Warps(num_warps=8, num_stages=1)
+"""One program a row, so it should be large: 16 scores a thread, 50 turns for a vocabulary of 201,088."""
+
 
 def expert_tiles(num_assignments: int, num_experts: int) -> ExpertTiles:
     """By the rows that an expert has on average: both numbers are known without asking the GPU."""

@@ -8,9 +8,11 @@ import torch
 from torch import Tensor
 
 from kernels.attention import AttentionQueries
+from kernels.choose import Draws
 from kernels.gpu.attention_decode import num_chunks, parts_launch
 from kernels.gpu.attention_merge import Parts, merge_launch
 from kernels.gpu.attention_prefill import prefill_launch
+from kernels.gpu.choose import choose_launch
 from kernels.gpu.combine import combine_launch
 from kernels.gpu.expert_layout import ArrangedMatrix
 from kernels.gpu.launch import Launch
@@ -76,6 +78,10 @@ def rows(name: str, config: ModelConfig) -> Iterator[Case]:
     yield Case(
         f"{name}: route", route_launch(logits, integers(5, top_k), like(5, top_k, dtype=torch.float32))
     )
+    wide, whole = like(5, dtype=torch.float64), integers(5)
+    scores = like(5, config.vocab_size, dtype=torch.float32)
+    draws = Draws(wide, whole, wide, wide, whole, whole, whole)
+    yield Case(f"{name}: choose", choose_launch(scores, draws, whole))
     angles = like(config.max_positions, config.head_dim // 2, dtype=torch.float32)
     query = like(5, config.num_query_heads, config.head_dim)
     qkv = like(5, config.query_width + 2 * config.kv_width)
