@@ -68,8 +68,13 @@ class ClusterClient:
         answer = self._asked(lambda: self._stub.Rebalance(request, timeout=_ANSWER_WITHIN_S))
         return Moves(answer.loads, answer.imbalance_before, answer.imbalance)
 
-    def set_replication(self, replicas: int) -> None:
-        request = pb.SetReplicationRequest(replicas=replicas)
+    def set_replication(self, replicas: int, *, layer: int | None = None, expert: int | None = None) -> None:
+        """Of all experts, if none are named."""
+        request = pb.SetReplicationRequest(replicas=replicas, layer=layer, expert=expert)
+        self._asked(lambda: self._stub.SetReplication(request, timeout=_ANSWER_WITHIN_S))
+
+    def take_back_replication(self, *, layer: int | None = None, expert: int | None = None) -> None:
+        request = pb.SetReplicationRequest(take_back=True, layer=layer, expert=expert)
         self._asked(lambda: self._stub.SetReplication(request, timeout=_ANSWER_WITHIN_S))
 
     def scale(self, *, attention: int | None = None, experts: int | None = None) -> tuple[int, int]:

@@ -3,7 +3,6 @@
 Not here: what becomes of it (`cluster.controller`). Called by `expertmesh serve`.
 """
 
-from itertools import pairwise
 from pathlib import Path
 
 from cluster.config.config import Config
@@ -11,11 +10,13 @@ from cluster.controller.expert_care import MeshShape
 from cluster.controller.wishes import Wishes
 from model.checkpoint import Checkpoint
 from model.weights import Selection
-from protos.errors import ConfigError
 from router.expert_host import ExpertHost
 from router.spread import spread
 
 _BYTES_OF_GB = 10**9
+
+Layers = tuple[tuple[int, ...], ...]
+"""Of each stage."""
 
 
 def mesh_shape(config: Config, folder: Path) -> MeshShape:
@@ -32,24 +33,12 @@ def mesh_shape(config: Config, folder: Path) -> MeshShape:
     return MeshShape(num_layers, num_experts, slots, one_expert)
 
 
-def first_wishes(config: Config, num_layers: int) -> Wishes:
+def first_wishes(config: Config, stages: Layers) -> Wishes:
+    """`stages` are those of the plan; one stage is no cut."""
     cluster = config.cluster
     return Wishes(
         num_attention=cluster.attention.replicas,
         num_experts=cluster.experts.workers,
         replicas=cluster.experts.replicas,
-        stages=stages(num_layers, cluster.attention.stages),
+        stages=stages if len(stages) > 1 else (),
     )
-
-
-def stages(num_layers: int, count: int) -> tuple[tuple[int, ...], ...]:
-    """Contiguous layers for each, as even as can be; () for one stage, which is no cut."""
-    if count == 1:
-        return ()
-    if count > num_layers:
-        raise ConfigError(
-            f"cluster.attention.stages is {count}; the model has {num_layers} layers to be cut, so it can be "
-            f"1 to {num_layers}"
-        )
-    borders = [num_layers * number // count for number in range(count + 1)]
-    return tuple(tuple(range(begin, end)) for begin, end in pairwise(borders))

@@ -11,6 +11,7 @@ from cluster.tls import tls_files
 from kernels.cpu.settings import CpuKernelSettings
 from model.checkpoint import Checkpoint
 from model.checkpoint.fingerprint import fingerprint
+from protos.errors import AddressTakenError
 from workers.attention.server import AttentionServer
 from workers.attention.service import ServedModel
 from workers.attention.switchboard import Switchboard
@@ -26,14 +27,16 @@ class SingleMode:
         switchboard = Switchboard()
         tokenizer = open_tokenizer(folder, model.config)
         self.engine = local_engine(model, tokenizer, options, switchboard.deliver)
-        self._server = AttentionServer(
-            self.engine,
-            switchboard,
-            ServedModel(fingerprint(Checkpoint.open(folder)), model.config.vocab_size),
-            config.listen.host,
-            config.listen.port,
-            tls=tls_files(config),
-        )
+        served = ServedModel(fingerprint(Checkpoint.open(folder)), model.config.vocab_size)
+        where = config.listen
+        try:
+            self._server = AttentionServer(
+                self.engine, switchboard, served, where.host, where.port, tls=tls_files(config)
+            )
+        except AddressTakenError as error:
+            raise AddressTakenError(
+                f"{error}; write another listen.port (0: any free one), or end what listens there"
+            ) from error
 
     @property
     def address(self) -> str:

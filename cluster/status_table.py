@@ -5,15 +5,18 @@ Not here: asking for it (`cluster_client`). Called by `expertmesh status` and `e
 
 from collections.abc import Sequence
 
+from router.placement import Placement
+from router.replication import ReplicaRule
 from workers.membership.members import MeshTopology, WorkerKind, WorkerState, WorkerStatus
 
 _HEADINGS = ("WORKER", "STATE", "NODE", "ADDRESS", "LOAD")
+_MOST_RULES = 10
 _UNITS = ("B", "KB", "MB", "GB", "TB")
 
 
 def status_table(topology: MeshTopology) -> str:
     rows = [_HEADINGS, *map(_row, topology.workers)]
-    lines = [_summary(topology), "", *_aligned(rows)]
+    lines = [_summary(topology), *_rules(topology), "", *_aligned(rows)]
     if topology.activities:
         lines += ["", *(f"now: {activity}" for activity in topology.activities)]
     return "\n".join(lines)
@@ -46,6 +49,19 @@ def _summary(topology: MeshTopology) -> str:
         f"{topology.num_rebalances} rebalanced",
     ]
     return " · ".join(said)
+
+
+def _rules(topology: MeshTopology) -> list[str]:
+    """Each in a line, as long as they are few."""
+    rules, placement = topology.rules, topology.placement
+    lines = [str(rule) if placement is None else _standing(rule, placement) for rule in rules[:_MOST_RULES]]
+    return lines if len(rules) <= _MOST_RULES else [*lines, f"and {len(rules) - _MOST_RULES} rules more"]
+
+
+def _standing(rule: ReplicaRule, placement: Placement) -> str:
+    pairs = rule.part.pairs(placement.num_layers, placement.num_experts)
+    now = min(len(placement.hosts[layer][expert]) for layer, expert in pairs)
+    return str(rule) if now >= rule.replicas else f"{rule}, {now} so far"
 
 
 def _row(worker: WorkerStatus) -> Sequence[str]:

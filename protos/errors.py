@@ -9,6 +9,7 @@ It is not a wire format and imports nothing: the codes are the numbers that gRPC
     ├── BrokenLogitsError          INTERNAL            500  the operator looks for a damaged checkpoint
     ├── ConfigError                FAILED_PRECONDITION 500  the operator changes a file or a flag
     │   ├── EnvironmentConflictError   a package is installed that cannot live beside us
+    │   ├── AddressTakenError          a server cannot listen where it was told to
     │   ├── MissingExtraError          a package is not installed; the message names the extra that brings it
     │   └── DoesNotFitError            the model needs more memory or more workers than there are
     ├── CheckpointError            FAILED_PRECONDITION 500  the operator repairs the model folder
@@ -136,6 +137,10 @@ class ConfigError(ExpertMeshError):
 
 class EnvironmentConflictError(ConfigError):
     """The Python environment holds something that cannot live beside us."""
+
+
+class AddressTakenError(ConfigError):
+    """A port is taken, or an address is not of this machine, so a server cannot listen there."""
 
 
 class MissingExtraError(ConfigError):

@@ -18,10 +18,13 @@ from router.expert_host import ExpertHost
 from router.expert_loads import Costs, imbalance
 from router.hosting import Hosting, Pair
 from router.placement import Placement
-from router.rescue import candidates, place
+from router.replication import ONE_OF_EACH, Replication
+from router.rescue import candidates, make_way, place
 
 _SHARPNESS = 8
 """Of the norm that stands for the busiest worker: high, but so that the second busiest counts a little."""
+
+_NO_LIMIT = 1 << 30
 
 _MOST_PARTNERS = 3
 """How many of the least busy workers are tried as partners of the busiest."""
@@ -63,39 +66,53 @@ def rebalance(
     workers: Sequence[ExpertHost],
     costs: Costs,
     *,
-    replicas: int = 1,
+    replication: Replication = ONE_OF_EACH,
     limits: BalanceLimits = BalanceLimits(),
 ) -> Balance:
     """`workers` may be others than before; one that holds more than its slots is given nothing more.
 
     `costs` come from `LoadCost.table`. If no replica is missing, the layers together take no longer.
     """
-    hosting = Hosting(previous, workers, costs)
-    floor = min(replicas, hosting.num_usable)
-    before = imbalance(hosting.placement(previous.epoch), costs)
+    hosting = Hosting(previous, workers, costs, replication)
+    return _balance(hosting, previous.epoch, costs, limits.max_loads, _Search(hosting, limits))
+
+
+def completed(
+    previous: Placement, workers: Sequence[ExpertHost], costs: Costs, replication: Replication = ONE_OF_EACH
+) -> Balance:
+    """Only what must be, at any price: nothing is moved for the sake of load."""
+    hosting = Hosting(previous, workers, costs, replication)
+    return _balance(hosting, previous.epoch, costs, _NO_LIMIT, None)
+
+
+def _balance(hosting: Hosting, epoch: int, costs: Costs, max_loads: int, search: "_Search | None") -> Balance:
+    before = imbalance(hosting.placement(epoch), costs)
     num_before = hosting.num_hosted
-    _complete(hosting, floor, limits.max_loads)
-    _separate(hosting, limits.max_loads)
-    search = _Search(hosting, floor, limits)
-    search.run()
-    placement = hosting.placement(previous.epoch + 1)
+    _complete(hosting, max_loads)
+    _separate(hosting, max_loads)
+    if search is not None:
+        search.run()
+    placement = hosting.placement(epoch + 1)
     return Balance(
         placement=placement,
         num_loads=hosting.num_loads,
         num_drops=num_before + hosting.num_loads - hosting.num_hosted,
-        num_missing=sum(max(0, floor - len(hosting.hosts(pair))) for pair in hosting.pairs()),
+        num_missing=hosting.num_missing,
         imbalance=imbalance(placement, costs),
         imbalance_before=before,
     )
 
 
-def _complete(hosting: Hosting, floor: int, max_loads: int) -> None:
+def _complete(hosting: Hosting, max_loads: int) -> None:
     """Hosts for the experts with the fewest first; where one fits nowhere, another makes way for it."""
-    wanting = [pair for pair in hosting.pairs() if len(hosting.hosts(pair)) < floor]
-    for wanted in range(1, floor + 1):
-        for pair in sorted(wanting, key=lambda pair: (-hosting.cost(pair), pair)):
-            if len(hosting.hosts(pair)) < wanted and hosting.num_loads < max_loads:
-                _ = place(hosting, pair, floor) or _displace(hosting, pair, max_loads)
+    wanting = [pair for pair in hosting.pairs() if hosting.num_spare(pair) < 0]
+    wanting.sort(key=lambda pair: (-hosting.cost(pair), pair))
+    for wanted in range(1, max(map(hosting.least, wanting), default=0) + 1):
+        for pair in wanting:
+            is_wanting = len(hosting.hosts(pair)) < min(wanted, hosting.least(pair))
+            if is_wanting and hosting.num_loads < max_loads:
+                has_host = place(hosting, pair) or _displace(hosting, pair, max_loads) or hosting.hosts(pair)
+                _ = has_host or make_way(hosting, pair)
 
 
 def _displace(hosting: Hosting, pair: Pair, max_loads: int) -> bool:
@@ -103,7 +120,7 @@ def _displace(hosting: Hosting, pair: Pair, max_loads: int) -> bool:
     if hosting.num_loads + 2 > max_loads:
         return False
     roomy = [worker for worker in hosting.workers if hosting.room[worker] > 0]
-    for full in candidates(hosting, pair):
+    for full in candidates(hosting, pair) if roomy else ():
         for other in hosting.all_experts_of(full) if hosting.room[full] == 0 else ():
             target = next((each for each in roomy if hosting.may_host(other, each, leaving=full)), None)
             if target is not None:
@@ -133,9 +150,8 @@ def _separate(hosting: Hosting, max_loads: int) -> None:
 class _Search:
     """Changes that shorten a layer, tried on the hosting itself and taken back."""
 
-    def __init__(self, hosting: Hosting, floor: int, limits: BalanceLimits) -> None:
+    def __init__(self, hosting: Hosting, limits: BalanceLimits) -> None:
         self._hosting = hosting
-        self._floor = floor
         self._limits = limits
 
     def run(self) -> None:
@@ -209,7 +225,7 @@ class _Search:
         hosting = self._hosting
         loads = hosting.loads[layer]
         busiest = max(hosting.workers, key=lambda worker: (loads[worker], -worker))
-        spares = hosting.coldest_spares(self._floor)
+        spares = hosting.coldest_spares()
         others = sorted(hosting.workers, key=lambda worker: (loads[worker], worker))[:_MOST_PARTNERS]
         others = [worker for worker in others if loads[worker] < loads[busiest]]
         held = {
@@ -217,7 +233,7 @@ class _Search:
             for worker in others
         }
         for pair in hosting.experts_of(layer, busiest):
-            if len(hosting.hosts(pair)) > self._floor and hosting.may_leave(pair, busiest):
+            if hosting.num_spare(pair) > 0 and hosting.may_leave(pair, busiest):
                 yield _Change(((pair, busiest),), ())
             for worker in others:
                 yield from self._into_slot(pair, busiest, worker, spares.get(worker))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import grpc
 
-from protos.errors import ConfigError
+from protos.errors import AddressTakenError, ConfigError
 
 PING_EVERY_MS, PING_TIMEOUT_MS = 2000, 2000
 _LEAST_RECONNECT_MS, _MOST_RECONNECT_MS = 50, 1000
@@ -65,8 +65,8 @@ def listen(server: grpc.Server, address: str, tls: TlsFiles | None = None) -> in
         credentials = grpc.ssl_server_credentials([(key, certificate)], authority, require_client_auth=True)
         return server.add_secure_port(address, credentials)
     except RuntimeError as error:
-        raise ConfigError(
-            f"cannot listen on {address}: it is taken, or not an address of this machine"
+        raise AddressTakenError(
+            f"cannot listen on {address}: the port is taken, or it is not an address of this machine"
         ) from error
 
 

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from router.expert_host import ExpertHost
 from router.expert_loads import Costs
 from router.placement import Placement
+from router.replication import ONE_OF_EACH, Replication
 
 
 class Pair(NamedTuple):
@@ -24,12 +25,19 @@ class Pair(NamedTuple):
 class Hosting:
     """Starts as `previous`, as far as its workers are still there."""
 
-    def __init__(self, previous: Placement, workers: Sequence[ExpertHost], costs: Costs) -> None:
+    def __init__(
+        self,
+        previous: Placement,
+        workers: Sequence[ExpertHost],
+        costs: Costs,
+        replication: Replication = ONE_OF_EACH,
+    ) -> None:
         self._workers = tuple(workers)
         self._costs = costs
         self._nodes = [worker.node for worker in workers]
         self._num_nodes = len({worker.node for worker in workers if worker.num_slots})
-        self.num_usable = sum(worker.num_slots > 0 for worker in workers)
+        num_usable = sum(worker.num_slots > 0 for worker in workers)
+        self._least = replication.limited(num_usable).least_hosts(previous.num_layers, previous.num_experts)
         self.room = [worker.num_slots for worker in workers]  # below zero where a worker has shrunk
         self.loads = [[0.0] * len(workers) for _ in previous.hosts]  # [layers][workers]
         self._hosts = [[_renumbered(hosts, previous, workers) for hosts in layer] for layer in previous.hosts]
@@ -39,6 +47,7 @@ class Hosting:
         for _, worker in self._before:
             self.room[worker] -= 1
         self.num_loads = 0  # experts that workers must load, as they do not hold them
+        self._with_spares = {pair for pair in self.pairs() if self.num_spare(pair) > 0}
         for pair in self.pairs():
             self._load(pair, 1.0)
 
@@ -99,21 +108,37 @@ class Hosting:
         self._hosts[pair.layer][pair.expert].append(worker)
         self.room[worker] -= 1
         self.num_loads += (pair, worker) not in self._before
-        self._load(pair, 1.0)
+        self._changed(pair)
 
     def drop(self, pair: Pair, worker: int) -> None:
         self._load(pair, -1.0)
         self._hosts[pair.layer][pair.expert].remove(worker)
         self.room[worker] += 1
         self.num_loads -= (pair, worker) not in self._before
-        self._load(pair, 1.0)
+        self._changed(pair)
 
-    def coldest_spares(self, replicas: int) -> dict[int, Pair]:
-        """For every worker that has one, the least wanted of its experts with more hosts than these."""
+    def least(self, pair: Pair) -> int:
+        """Hosts that it shall have, as far as there are workers."""
+        return self._least[pair.layer][pair.expert]
+
+    def num_spare(self, pair: Pair) -> int:
+        """Hosts more than that; below zero so many are missing."""
+        return len(self.hosts(pair)) - self.least(pair)
+
+    @property
+    def num_missing(self) -> int:
+        """Of all experts together."""
+        return sum(max(0, -self.num_spare(pair)) for pair in self.pairs())
+
+    def coldest_spares(self, *, but_for_the_last: bool = False) -> dict[int, Pair]:
+        """For every worker that has one, the least wanted of its experts with more hosts than they need.
+
+        `but_for_the_last`: with more than one.
+        """
         coldest: dict[int, tuple[float, Pair]] = {}
-        for pair in self.pairs():
-            hosts = self.hosts(pair)
-            for host in hosts if len(hosts) > replicas else ():
+        several = (pair for pair in self.pairs() if len(self.hosts(pair)) > 1)
+        for pair in several if but_for_the_last else self._with_spares:
+            for host in self.hosts(pair):
                 spare = (self.share(pair), pair)
                 if spare < coldest.get(host, (inf, pair)) and self.may_leave(pair, host):
                     coldest[host] = spare
@@ -122,6 +147,13 @@ class Hosting:
     def placement(self, epoch: int) -> Placement:
         hosts = tuple(tuple(tuple(sorted(each)) for each in layer) for layer in self._hosts)
         return Placement(epoch, tuple(worker.name for worker in self._workers), hosts)
+
+    def _changed(self, pair: Pair) -> None:
+        self._load(pair, 1.0)
+        if self.num_spare(pair) > 0:
+            self._with_spares.add(pair)
+        else:
+            self._with_spares.discard(pair)
 
     def _load(self, pair: Pair, sign: float) -> None:
         share = sign * self.share(pair)

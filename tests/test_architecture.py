@@ -27,6 +27,7 @@ FLOORS_CONTRACT = "Floors: imports go down only"
 GATEWAY_CONTRACT = "The gateway runs without torch, triton or ray"
 PURITY_CONTRACT = "Kernels are pure tensor functions; the model is one process"
 PROTOS_CONTRACT = "The contract needs no tensors and no cluster"
+GENERATED_CONTRACT = "Generated code is for wire codecs, servicers and clients"
 PURE_CONTRACT = "The engine's decisions are pure"
 VIOLATIONS = [
     ("router", "import cluster.cli", FLOORS_CONTRACT),
@@ -36,6 +37,8 @@ VIOLATIONS = [
     ("model", "import asyncio", PURITY_CONTRACT),
     ("kernels", "from google.protobuf import message", PURITY_CONTRACT),
     ("protos", "import ray", PROTOS_CONTRACT),
+    ("router", "from protos.gen.v1 import expert_pb2", GENERATED_CONTRACT),
+    ("cluster/controller/controller.py", "import protos.gen.v1.cluster_pb2", GENERATED_CONTRACT),
     ("workers/engine/scheduler.py", "import time", PURE_CONTRACT),
     ("workers/cache/prefix_index.py", "import torch", PURE_CONTRACT),
     ("workers/engine/choice.py", "import model.step_batch", PURE_CONTRACT),

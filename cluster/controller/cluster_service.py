@@ -14,7 +14,11 @@ from protos.gen.v1 import cluster_pb2 as pb
 from protos.gen.v1 import cluster_pb2_grpc
 from router.channel import TlsFiles
 from router.worker_server import WorkerServer
-from workers.membership.topology_codec import announcement_from_message, topology_to_message
+from workers.membership.topology_codec import (
+    announcement_from_message,
+    part_from_message,
+    topology_to_message,
+)
 from workers.membership.topology_watch import MAX_BYTES
 
 SERVICE = "expertmesh.cluster.v1.ClusterService"
@@ -94,7 +98,15 @@ class _Servicer(cluster_pb2_grpc.ClusterServiceServicer):
         self, request: pb.SetReplicationRequest, context: grpc.ServicerContext
     ) -> pb.SetReplicationResponse:
         def set_replication() -> pb.SetReplicationResponse:
-            self._controller.set_replication(request.replicas)
+            part = part_from_message(request)
+            if not request.take_back:
+                self._controller.set_replication(request.replicas, part)
+            elif part is not None:
+                self._controller.take_back_replication(part)
+            else:
+                raise InvalidRequestError(
+                    "what is said of all experts is not taken back but said anew; name a layer or an expert"
+                )
             return pb.SetReplicationResponse()
 
         return _answered(context, set_replication)

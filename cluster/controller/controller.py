@@ -8,7 +8,7 @@ experts (`expert_care`), processes (`Fleet`), the network (`cluster_service`).
 import logging
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 from cluster.controller.board import Board
@@ -16,15 +16,23 @@ from cluster.controller.drains import AttentionDrains
 from cluster.controller.expert_care import CareTiming, ExpertCare, MeshShape
 from cluster.controller.expert_watch import ExpertWatch
 from cluster.controller.fleet import Fleet, WorkerSpec
+from cluster.controller.rebalancing import LayoutSearch
 from cluster.controller.reconcile import EpochsInUse
 from cluster.controller.status import Known, statuses
 from cluster.controller.wishes import Wishes
 from protos.errors import InvalidRequestError
 from router.balance import Balance
 from router.channel import TlsFiles
+from router.replication import ReplicaRule, ReplicatedPart, Replication
 from workers.membership.members import Announcement, MeshTopology, WorkerKind
 
 logger = logging.getLogger(__name__)
+
+_MOST_LOADS_OF_ITSELF = 64
+"""Experts that are moved at once when nobody asked for it."""
+
+_MOST_SEARCHES = 3
+"""For a better layout, if the mesh has become another one meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +72,7 @@ class Controller:
         self._began_at = clock()
         self._care = ExpertCare(
             shape,
-            self._wishes.replicas,
+            self._wishes.replication,
             timing.care,
             lambda name, address: ExpertWatch(name, address, tls, self._stirred.set),
             now=self._began_at,
@@ -120,21 +128,44 @@ class Controller:
 
         return self._wish(changed)
 
-    def set_replication(self, replicas: int) -> None:
-        """Raises InvalidRequestError or DoesNotFitError, in words."""
-        with self._lock:
-            wishes = replace(self._wishes, replicas=replicas)
-            self._care.replicate(replicas)
-            self._wish(lambda _: wishes)
+    def set_replication(self, replicas: int, part: ReplicatedPart | None = None) -> None:
+        """Of some experts, or of all. Raises InvalidRequestError or DoesNotFitError, in words."""
+
+        def changed(asked: Replication) -> Replication:
+            return (
+                replace(asked, every=replicas)
+                if part is None
+                else asked.with_rule(ReplicaRule(part, replicas))
+            )
+
+        self._replicate(changed)
+
+    def take_back_replication(self, part: ReplicatedPart) -> None:
+        """Raises InvalidRequestError where there is no such rule."""
+        self._replicate(lambda asked: asked.without(part))
 
     def rebalance(self, max_loads: int) -> Balance:
-        with self._lock:
-            balance = self._care.rebalance(max_loads)
-        self._stirred.set()
-        return balance
+        """Raises InvalidRequestError where there is nothing to move, or never rest enough to look at it."""
+        for _ in range(_MOST_SEARCHES):
+            with self._lock:
+                search = self._care.search()
+            found = search.found(max_loads)  # for as long as a second, in which others are heard and told
+            with self._lock:
+                is_taken_up = self._care.take_up(found)
+            if is_taken_up:
+                self._stirred.set()
+                return found.balance
+        raise InvalidRequestError(
+            "workers or wishes changed again and again meanwhile; ask anew when they rest"
+        )
 
     def tick(self) -> None:
         """Look at everything once, and do what follows."""
+        search = self._look()
+        if search is not None:
+            self._rebalance_if_worth_it(search)
+
+    def _look(self) -> LayoutSearch | None:
         with self._lock:
             now, specs = self._clock(), self._wishes.specs()
             self._spawn_and_stop()
@@ -145,6 +176,22 @@ class Controller:
                 now,
             )
             self._publish()
+            return self._care.due_search(now)
+
+    def _rebalance_if_worth_it(self, search: LayoutSearch) -> None:
+        found = search.found(_MOST_LOADS_OF_ITSELF)
+        after, before = found.balance.imbalance, found.balance.imbalance_before
+        if found.balance.is_changed and before - after >= self._timing.care.least_gain:
+            with self._lock:
+                if self._care.take_up(found):
+                    logger.info("load was uneven by %.2f and will be by %.2f", before, after)
+
+    def _replicate(self, change: Callable[[Replication], Replication]) -> None:
+        with self._lock:
+            asked = change(self._wishes.replication)
+            wishes = replace(self._wishes, replicas=asked.every, rules=asked.rules)
+            self._care.replicate(asked)
+            self._wish(lambda _: wishes)
 
     def _run(self) -> None:
         while not self._is_stopped:
@@ -219,9 +266,16 @@ class Controller:
         all_heard = routing <= self._announced.keys()
         return EpochsInUse(tuple(told), all_heard or now - self._began_at >= silent_s)
 
+    def _hindrances(self, specs: Collection[str]) -> Mapping[str, str]:
+        """Of those that shall be there and are not heard of."""
+        since = self._clock() - self._timing.silent_s
+        heard = {name for name, (_, at) in self._announced.items() if at >= since}
+        missing = [name for name in specs if name not in heard]
+        return self._fleet.hindrances(missing) if missing else {}
+
     def _publish(self) -> None:
         care, specs = self._care, self._wishes.specs()
-        known = Known(specs, dict(self._announced), care.watches, care.published)
+        known = Known(specs, dict(self._announced), care.watches, care.published, self._hindrances(specs))
         models = {said.model for said, _ in self._announced.values()}
         self.board.publish(
             MeshTopology(
@@ -232,6 +286,7 @@ class Controller:
                 num_lost=care.num_lost,
                 num_rebalances=care.num_rebalances,
                 replicas=self._wishes.replicas,
+                rules=self._wishes.rules,
                 activities=known.activities(care.trouble, self._wishes.drained),
             )
         )

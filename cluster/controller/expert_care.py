@@ -11,19 +11,16 @@ from dataclasses import dataclass
 from cluster.controller.held import Watched
 from cluster.controller.layout import Layout
 from cluster.controller.load_ledger import LoadLedger
+from cluster.controller.rebalancing import FoundLayout, LayoutSearch
 from cluster.controller.reconcile import EpochsInUse, HeldExperts, differs, loads_needed, retirable, servable
 from protos.errors import DoesNotFitError, InvalidRequestError
-from router.balance import Balance
 from router.expert_host import ExpertHost
 from router.expert_loads import imbalance
 from router.placement import Placement
+from router.replication import Replication
 from workers.membership.members import Announcement, WorkerKind
 
 logger = logging.getLogger(__name__)
-
-_MOST_LOADS_OF_ITSELF = 64
-"""Experts that are moved at once when nobody asked for it."""
-
 
 Watch = Callable[[str, str], Watched]
 """Begins to watch the expert worker of this name, at this address."""
@@ -61,7 +58,7 @@ class ExpertCare:
     def __init__(
         self,
         shape: MeshShape,
-        replicas: int,
+        replication: Replication,
         timing: CareTiming,
         watch: Watch,
         *,
@@ -77,7 +74,7 @@ class ExpertCare:
         self._lost_since: dict[str, float] = {}
         self._began_at = now
         self._last_epoch = 0  # that anybody has heard of
-        self._layout = Layout(shape.num_layers, shape.num_experts, replicas)
+        self._layout = Layout(shape.num_layers, shape.num_experts, replication)
         self._ledger = LoadLedger(shape.num_layers, shape.num_experts)
         self._next_rebalance_at = now + timing.rebalance_every_s
 
@@ -105,8 +102,6 @@ class ExpertCare:
         self._settle(wanted, announced, in_use, now)
         if self._layout.home is None:
             return
-        if now >= self._next_rebalance_at:
-            self._rebalance_if_worth_it(now)
         goal, held = self._layout.goal(self._lost_since.keys()), self._held()
         if not goal.is_whole and self.trouble is None:
             self.trouble = "not all experts fit on the workers that are left; add a worker, or bring one back"
@@ -115,17 +110,33 @@ class ExpertCare:
         if self.published is not None:
             self._let_go(goal, self.published, held, in_use)
 
-    def replicate(self, replicas: int) -> None:
-        """Raises DoesNotFitError, in words."""
-        self._layout = self._layout.replicated(replicas, self._ledger.costs)
+    def replicate(self, replication: Replication) -> None:
+        """Raises InvalidRequestError or DoesNotFitError, in words."""
+        self._layout = self._layout.replicated(replication, self._ledger.costs)
 
-    def rebalance(self, max_loads: int) -> Balance:
+    def search(self) -> LayoutSearch:
+        """For a layout with more even load; its end is `take_up`."""
         if self._layout.home is None:
             raise InvalidRequestError("the mesh has no placement yet, so there is nothing to move")
-        self._layout, balance = self._layout.rebalanced(self._ledger.costs, max_loads)
+        return LayoutSearch(self._layout, self._ledger.costs)
+
+    def due_search(self, now: float) -> LayoutSearch | None:
+        """The one that nobody has asked for, now and then; None while it would lead to nothing."""
+        if now < self._next_rebalance_at:
+            return None
+        self._next_rebalance_at = now + self._timing.rebalance_every_s
+        if self._layout.home is None or self._lost_since or not self._ledger.num_tokens:
+            return None
+        return self.search()
+
+    def take_up(self, found: FoundLayout) -> bool:
+        """No: workers or wishes have become others since."""
+        if self._layout is not found.before:
+            return False
+        self._layout = found.after
         self._ledger.begin_anew()
-        self.num_rebalances += balance.is_changed
-        return balance
+        self.num_rebalances += found.balance.is_changed
+        return True
 
     def may_go(self, name: str) -> bool:
         """Whether nobody needs this worker any more."""
@@ -191,7 +202,7 @@ class ExpertCare:
             self._adopt(hosts)
         try:
             self._layout = self._layout.fitted(hosts, self._ledger.costs)
-            self.trouble = None
+            self.trouble = self._layout.shortage
         except DoesNotFitError as error:
             self.trouble = str(error)
 
@@ -256,16 +267,3 @@ class ExpertCare:
             if not self.watches[name].is_busy:
                 logger.info("%s lets experts go", name)
                 self.watches[name].retain(published.epoch, kept)
-
-    def _rebalance_if_worth_it(self, now: float) -> None:
-        self._next_rebalance_at = now + self._timing.rebalance_every_s
-        if self._lost_since or not self._ledger.num_tokens:
-            return
-        layout, balance = self._layout.rebalanced(self._ledger.costs, _MOST_LOADS_OF_ITSELF)
-        if balance.is_changed and balance.imbalance_before - balance.imbalance >= self._timing.least_gain:
-            logger.info(
-                "load is uneven by %.2f and will be by %.2f", balance.imbalance_before, balance.imbalance
-            )
-            self._layout = layout
-            self.num_rebalances += 1
-            self._ledger.begin_anew()

@@ -5,7 +5,7 @@ a process that has died, under the same name. Workers announce themselves to the
 say whether one is ready.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -35,6 +35,10 @@ class Fleet(Protocol):
 
     def stop(self, name: str) -> None:
         """For good."""
+        ...
+
+    def hindrances(self, names: Collection[str]) -> Mapping[str, str]:
+        """Why the processes of these, that were spawned, are of no use yet, as far as that is known."""
         ...
 
     def recall(self) -> str | None:

@@ -4,7 +4,7 @@ Pure: made anew each tick from all that the controller knows.
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cluster.controller.fleet import WorkerSpec
 from cluster.controller.held import Watched
@@ -22,6 +22,7 @@ class Known:
     announced: Mapping[str, tuple[Announcement, float]]  # and when
     watches: Mapping[str, Watched]
     published: Placement | None
+    hindrances: Mapping[str, str] = field(default_factory=dict)  # why workers that are missing do not come
 
     def activities(self, trouble: str | None, drained: Collection[str]) -> tuple[str, ...]:
         """What is being done, and what is waited for."""
@@ -36,6 +37,9 @@ class Known:
         missing = sorted(name for name in self.specs if name not in self.announced)
         if missing:
             lines.append(f"waiting for {', '.join(missing)}")
+        for reason in dict.fromkeys(reason for _, reason in sorted(self.hindrances.items())):
+            names = ", ".join(sorted(name for name, its in self.hindrances.items() if its == reason))
+            lines.append(f"{names} cannot begin: {reason}")
         if drained:
             lines.append(f"drained until they may come back: {', '.join(drained)}")
         models = {said.model: name for name, (said, _) in self.announced.items()}

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, replace
 
 from cluster.controller.fleet import WorkerSpec
 from protos.errors import ConfigError, InvalidRequestError
+from router.replication import ReplicaRule, ReplicatedPart, Replication
 from workers.membership.members import WorkerKind
 
 
@@ -19,9 +20,10 @@ class Wishes:
 
     num_attention: int = 1
     num_experts: int = 2
-    replicas: int = 1
+    replicas: int = 1  # of each expert
     stages: tuple[tuple[int, ...], ...] = ()  # the layers of each stage of an attention worker; () is no cut
     drained: tuple[str, ...] = ()  # workers that shall leave, and not come back
+    rules: tuple[ReplicaRule, ...] = ()  # more replicas, for some experts
 
     def __post_init__(self) -> None:
         if self.num_attention < 1 or self.num_experts < 1:
@@ -34,6 +36,16 @@ class Wishes:
                 f"{self.replicas} replicas are asked for; with {self.num_experts} expert workers it can be "
                 f"1 to {self.num_experts}"
             )
+        for rule in self.rules:
+            if not 1 <= rule.replicas <= self.num_experts:
+                raise InvalidRequestError(
+                    f"{rule.replicas} replicas are asked for of {rule.part}; with {self.num_experts} expert "
+                    f"workers it can be 1 to {self.num_experts}"
+                )
+
+    @property
+    def replication(self) -> Replication:
+        return Replication(self.replicas, self.rules)
 
     def specs(self) -> dict[str, WorkerSpec]:
         """Every worker that shall be there, by name."""
@@ -76,6 +88,12 @@ class Wishes:
                 said["replicas"],
                 tuple(map(tuple, said["stages"])),
                 tuple(said["drained"]),
+                tuple(
+                    ReplicaRule(
+                        ReplicatedPart(rule["part"]["layer"], rule["part"]["expert"]), rule["replicas"]
+                    )
+                    for rule in said.get("rules", ())  # a mesh of an earlier release has none
+                ),
             )
         except (ValueError, KeyError, TypeError) as error:
             raise ConfigError(f"what the mesh remembers of its wishes cannot be read: {error!r}") from error

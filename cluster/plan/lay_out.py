@@ -10,13 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from cluster.plan.assignment import assign
-from cluster.plan.catalogue import GB
 from cluster.plan.hardware import Device, Hardware, Place
 from cluster.plan.memory import Memory, process_bytes
 from cluster.plan.mesh_plan import MeshPlan, Shard, ShardKind
 from cluster.plan.stages import cut_layers
 from cluster.plan.wanted import Wanted
-from cluster.plan.words import counted
+from cluster.plan.words import bytes_in_words, counted
 from model.config import ModelConfig
 from protos.errors import DoesNotFitError
 from router.expert_host import ExpertHost
@@ -104,9 +103,9 @@ class _Planner:
             if room[seat.place] < 0:
                 raise DoesNotFitError(
                     f"{seat.name} does not fit on {seat.place} of {seat.place.node}: beside "
-                    f"{weights / GB:.1f} GB of weights it takes {itself / GB:.1f} GB for itself, a step and "
-                    f"the smallest cache; that is {-room[seat.place] / GB:.1f} GB more than the "
-                    f"{seat.device.memory_bytes / GB:.0f} GB that are there"
+                    f"{bytes_in_words(weights)} of weights it takes {bytes_in_words(itself)} for itself, a "
+                    f"step and the smallest cache; that is {bytes_in_words(-room[seat.place])} more than the "
+                    f"{bytes_in_words(seat.device.memory_bytes)} that are there"
                 )
         for number, place in enumerate(self._assigned.experts):
             work = self._memory.expert_work(place.device)
@@ -114,8 +113,8 @@ class _Planner:
             if room[place] < 0:
                 raise DoesNotFitError(
                     f"expert-{number} does not fit on {place} of {place.node} beside the other workers: "
-                    f"before it holds any expert it takes {work / GB:.1f} GB, which is "
-                    f"{-room[place] / GB:.1f} GB too many"
+                    f"before it holds any expert it takes {bytes_in_words(work)}, which is "
+                    f"{bytes_in_words(-room[place])} too many"
                 )
         return room
 
@@ -158,9 +157,9 @@ class _Planner:
                 raise
             num_devices = len(set(self._assigned.experts))
             raise DoesNotFitError(
-                f"the experts take {needed / GB:.1f} GB in {counted(replicas, 'replica')}; "
+                f"the experts take {bytes_in_words(needed)} in {counted(replicas, 'replica')}; "
                 f"{counted(len(hosts), 'expert worker')} on {counted(num_devices, 'device')} have "
-                f"{there / GB:.1f} GB of room"
+                f"{bytes_in_words(there)} of room"
             ) from error
 
     def _attention_shards(self, seats: Sequence[_Seat], experts: Sequence[Shard]) -> list[Shard]:

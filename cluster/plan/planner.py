@@ -1,7 +1,7 @@
 """`plan_mesh`: the plan of a mesh, or words on why there is none and what would make one.
 
 The smallest change of each kind is tried, so what is advised does fit. Not here: how shards are laid out
-(`lay_out`). `expertmesh plan` and the controller call this. Pure.
+(`lay_out`). `expertmesh plan` and `expertmesh serve` call this. Pure.
 """
 
 from collections.abc import Callable, Iterator
@@ -12,7 +12,7 @@ from cluster.plan.hardware import Device, Hardware, Node
 from cluster.plan.lay_out import lay_out
 from cluster.plan.mesh_plan import MeshPlan
 from cluster.plan.wanted import Wanted
-from cluster.plan.words import counted
+from cluster.plan.words import bytes_in_words, counted
 from model.config import ModelConfig
 from protos.errors import ConfigError, DoesNotFitError
 from workers.engine.settings import EngineSettings
@@ -53,7 +53,7 @@ def _remedies(config: ModelConfig, hardware: Hardware, wanted: Wanted) -> Iterat
     limit = wanted.expert_bytes
     without_limit = replace(wanted, expert_bytes=None)
     if limit is not None and fits(hardware, without_limit):
-        yield f"no limit of {limit / GB:.1f} GB for experts"
+        yield f"no limit of {bytes_in_words(limit)} for experts"
     num_devices = len(hardware.devices(gpus=wanted.experts_on_gpu and hardware.has_gpus))
     if num_devices > max(wanted.experts, 1) and fits(hardware, replace(wanted, experts=num_devices)):
         yield f"{num_devices} expert workers instead of {wanted.experts or 'none'}"

@@ -9,12 +9,12 @@ from dataclasses import asdict, dataclass
 from textwrap import fill
 
 from cluster.plan.advice import Comparison
-from cluster.plan.catalogue import GB
 from cluster.plan.footprint import Footprint
 from cluster.plan.mesh_plan import MeshPlan, Shard, ShardKind
 from cluster.plan.roofline import StepTime, most_sequences, step_time
+from cluster.plan.summary import made_of, what_and_where
 from cluster.plan.wire import TokenTraffic
-from cluster.plan.words import counted
+from cluster.plan.words import bytes_in_words, counted
 
 _NOTHING = "-"
 _WIDTH = 100
@@ -55,23 +55,7 @@ class Report:
         return json.dumps(document, indent=2)
 
     def _heading(self) -> str:
-        plan, wanted = self.plan, self.plan.wanted
-        kind = {2: "bfloat16", 4: "float32"}[plan.value_bytes]
-        devices = ", ".join(
-            f"{count} x {name}" for name, count in _counts([str(place.device.name) for place in plan.places])
-        )
-        where = f"{devices} on {counted(len({place.node for place in plan.places}), 'node')}"
-        whole = Footprint(plan.config, plan.value_bytes).whole
-        if not wanted.experts:
-            made_of = counted(wanted.attention, "whole copy", "whole copies")
-        else:
-            hosts = "one of them" if wanted.replicas == 1 else f"{wanted.replicas} of them"
-            stages = f" of {wanted.stages} stages" if wanted.stages > 1 else ""
-            made_of = (
-                f"{counted(wanted.attention, 'attention worker')}{stages}, "
-                f"{counted(wanted.experts, 'expert worker')}, every expert on {hosts}"
-            )
-        return f"{self.model}, {whole / GB:.1f} GB in {kind}: {where}\n{made_of}"
+        return f"{self.model}, {what_and_where(self.plan)}\n{made_of(self.plan)}"
 
     def _shards(self) -> str:
         rows = [["shard", "node", "device", "holds", "weights", "work", "cache", "tokens", "free"]]
@@ -84,11 +68,11 @@ class Report:
             shard.place.node,
             str(shard.place),
             self._holds(shard),
-            _gigabytes(shard.weight_bytes),
-            _gigabytes(shard.work_bytes),
-            _gigabytes(shard.cache_bytes) if shard.cache_bytes else _NOTHING,
+            bytes_in_words(shard.weight_bytes),
+            bytes_in_words(shard.work_bytes),
+            bytes_in_words(shard.cache_bytes) if shard.cache_bytes else _NOTHING,
             f"{shard.cache_tokens:,}" if shard.cache_tokens else _NOTHING,
-            _gigabytes(self.plan.free_bytes(shard.place)),
+            bytes_in_words(self.plan.free_bytes(shard.place)),
         ]
 
     def _holds(self, shard: Shard) -> str:
@@ -162,14 +146,6 @@ class Report:
             "cache_tokens": shard.cache_tokens,
             "free_bytes": self.plan.free_bytes(shard.place),
         }
-
-
-def _counts(names: Sequence[str]) -> list[tuple[str, int]]:
-    return [(name, names.count(name)) for name in dict.fromkeys(names)]
-
-
-def _gigabytes(num_bytes: float) -> str:
-    return f"{num_bytes / GB:.1f} GB"
 
 
 def _milliseconds(seconds: float) -> str:

@@ -32,6 +32,11 @@ def cut_layers(
     return max(cuts, key=shortest)
 
 
+def even_cut(config: ModelConfig, num_stages: int) -> tuple[tuple[int, ...], ...]:
+    """Where nobody knows what there is room for: as many layers in each, so that caches are alike."""
+    return cut_layers(config, num_stages, lambda _, layers: -len(layers))
+
+
 def _cut(num_layers: int, num_stages: int, num_first: int) -> tuple[tuple[int, ...], ...]:
     """So many layers in the first stage, the rest in even parts."""
     sizes = [num_first]

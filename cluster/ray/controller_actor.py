@@ -17,6 +17,7 @@ from cluster.controller.wishes import Wishes
 from cluster.ray.ray_fleet import RayFleet
 from cluster.ray.this_node import this_node
 from cluster.tls import tls_files
+from protos.errors import AddressTakenError, ExpertMeshError
 
 logger = logging.getLogger(__name__)
 
@@ -29,11 +30,15 @@ class ControllerActor:
     def __init__(self, config: Config, shape: MeshShape, wishes: Wishes, mesh: str) -> None:
         logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
         logging.getLogger("ray.actor").setLevel(logging.ERROR)  # it warns of removing places; we do it last
+        self._trouble: ExpertMeshError | None = None
         try:
             self._begin(config, shape, wishes, mesh)
-        except Exception:
+        except Exception as error:
             if not ray.get_runtime_context().was_current_actor_reconstructed:
-                raise  # the operator sees why
+                self._trouble = error if isinstance(error, ExpertMeshError) else None
+                if self._trouble is not None:
+                    return  # the operator is told in its words alone
+                raise
             logger.exception("the controller cannot begin; Ray begins it anew in %g s", _PAUSE_BEFORE_NEXT_S)
             time.sleep(_PAUSE_BEFORE_NEXT_S)
             os._exit(1)  # Ray gives up an actor that raises when it is made, not one whose process ends
@@ -41,12 +46,19 @@ class ControllerActor:
     def _begin(self, config: Config, shape: MeshShape, wishes: Wishes, mesh: str) -> None:
         tls, where = tls_files(config), config.cluster.controller
         self._controller = Controller(RayFleet(config, mesh), shape, wishes, tls=tls)
-        self._server = ClusterServer(self._controller, where.host, where.port, tls)
+        try:
+            self._server = ClusterServer(self._controller, where.host, where.port, tls)
+        except AddressTakenError as error:
+            raise AddressTakenError(
+                f"{error}; write another cluster.controller.port (0: any free one), or end what listens there"
+            ) from error
         port = self._server.address.rpartition(":")[2]
         self._address = f"{this_node().host(config)}:{port}"
         self._server.start()
         self._controller.start()
 
     def address(self) -> str:
-        """Where others reach it, which may not be what it binds to."""
+        """Where others reach it, which may not be what it binds to. Raises why it could not begin."""
+        if self._trouble is not None:
+            raise self._trouble
         return self._address

@@ -6,7 +6,7 @@ Not here: Ray itself (`ray_cluster`), what the mesh then does (`cluster.controll
 from dataclasses import dataclass
 
 import ray
-from ray.exceptions import GetTimeoutError, RayActorError
+from ray.exceptions import GetTimeoutError, RayActorError, RayTaskError
 
 from cluster.config.config import Config
 from cluster.controller.expert_care import MeshShape
@@ -14,7 +14,7 @@ from cluster.controller.wishes import Wishes
 from cluster.ray import memory
 from cluster.ray.controller_actor import ControllerActor
 from cluster.ray.find_controller import find_controller
-from cluster.ray.names import CONTROLLER, FOR_EVER, wishes_key
+from cluster.ray.names import CONTROLLER, FOR_EVER, hindrance_key, wishes_key
 from cluster.ray.needs import with_devices
 from cluster.ray.places import Places
 from cluster.ray.ray_cluster import RayCluster
@@ -34,11 +34,17 @@ class Mesh:
     was_there: bool
 
 
+def find_mesh(name: str) -> Mesh | None:
+    """None where none is there."""
+    return Mesh(find_controller(name), was_there=True) if CONTROLLER in _actors(name) else None
+
+
 def begin_mesh(config: Config, cluster: RayCluster, shape: MeshShape, wishes: Wishes) -> Mesh:
     """Or find it: then it goes on as it was configured."""
     name = config.cluster.name
-    if CONTROLLER in _actors(name):
-        return Mesh(find_controller(name), was_there=True)
+    there = find_mesh(name)
+    if there is not None:
+        return there
     _check_host(config, cluster)
     begun = ray.remote(ControllerActor).options(
         name=CONTROLLER,
@@ -52,6 +58,9 @@ def begin_mesh(config: Config, cluster: RayCluster, shape: MeshShape, wishes: Wi
     begun.remote(with_devices(config, cluster.num_gpus), shape, wishes, name)
     try:
         return Mesh(find_controller(name, _BEGIN_WITHIN_S), was_there=False)
+    except RayTaskError as error:
+        take_down(name)
+        raise ConfigError(f"the controller could not begin: {error.cause}") from error
     except (RayActorError, GetTimeoutError) as error:
         raise ConfigError(f"the controller could not begin: {error}") from error
 
@@ -63,6 +72,8 @@ def take_down(name: str) -> int:
         ray.kill(ray.get_actor(actor, namespace=name), no_restart=True)
     Places(name).give_back(())
     memory.forget(wishes_key(name))
+    for actor in actors:
+        memory.forget(hindrance_key(name, actor))
     return len(actors - {CONTROLLER})
 
 
@@ -73,8 +84,9 @@ def _actors(name: str) -> set[str]:
 
 def _check_host(config: Config, cluster: RayCluster) -> None:
     host = config.cluster.controller.host
-    if len(cluster.node_addresses) > 1 and is_loopback(host):
+    num_machines = len({node.address for node in cluster.nodes})
+    if num_machines > 1 and is_loopback(host):
         raise ConfigError(
             f"cluster.controller.host is {host}, which only one machine reaches, and Ray has "
-            f"{len(cluster.node_addresses)}: write 0.0.0.0, or the address of the machine for the controller"
+            f"{num_machines}: write 0.0.0.0, or the address of the machine for the controller"
         )

@@ -14,14 +14,22 @@ import grpc
 import ray
 
 from cluster.config.config import Config
+from cluster.controller.expert_care import MeshShape
 from cluster.first_wishes import first_wishes, mesh_shape
 from cluster.model_folder import find_model
+from cluster.plan.planner import plan_mesh
+from cluster.plan.stages import even_cut
+from cluster.plan.summary import summary
+from cluster.plan.wanted import wanted_by
 from cluster.ray.find_controller import find_controller
-from cluster.ray.mesh import Mesh, begin_mesh, take_down
+from cluster.ray.mesh import Mesh, begin_mesh, find_mesh, take_down
+from cluster.ray.needs import check_gpus, num_gpus_wanted, with_devices
 from cluster.ray.ray_cluster import RayCluster, open_ray
+from cluster.ray.ray_hardware import hardware_of
 from cluster.status_table import is_serving, serving_addresses
 from cluster.stop_signal import StopSignal
 from cluster.tls import tls_files
+from model.config.config_file import load_config
 from workers.attention.control import AttentionControl
 from workers.membership.members import MeshTopology
 from workers.membership.topology_watch import TopologyWatch
@@ -40,18 +48,31 @@ class MeshHost:
         self._told: tuple[str, ...] = ()
 
     def serve(self, drain_s: float) -> None:
-        config = self._config
-        shape = mesh_shape(config, self._folder)
-        wishes = first_wishes(config, shape.num_layers)
-        cluster = open_ray(config.cluster)
+        shape = mesh_shape(self._config, self._folder)
+        cluster = open_ray(self._config.cluster)
         stop = StopSignal()  # after Ray, which has a handler of its own
         try:
-            mesh = begin_mesh(config, cluster, shape, wishes)
-            self._greet(mesh)
+            self._greet(find_mesh(self._config.cluster.name) or self._begin(cluster, shape))
             self._look_on(stop)
             self._end(cluster, drain_s)
         finally:
             ray.shutdown()
+
+    def _begin(self, cluster: RayCluster, shape: MeshShape) -> Mesh:
+        """Nothing is begun that does not fit, as far as Ray knows how much memory there is."""
+        config, model = with_devices(self._config, cluster.num_gpus), load_config(self._folder)
+        if cluster.is_ours:
+            check_gpus(config, cluster.num_gpus)
+        wanted = wanted_by(config)
+        hardware = hardware_of(cluster.nodes, num_gpus_wanted(config))
+        if hardware is None:
+            stages = even_cut(model, wanted.stages)
+            self._note("the memory of the devices is not known before workers begin, so nothing is planned")
+        else:
+            plan = plan_mesh(model, hardware, wanted)
+            stages = plan.stages
+            self._note(f"planned {summary(plan)}")
+        return begin_mesh(config, cluster, shape, first_wishes(config, stages))
 
     def _greet(self, mesh: Mesh) -> None:
         name = self._config.cluster.name

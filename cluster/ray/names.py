@@ -8,6 +8,11 @@ FOR_EVER = -1
 """Ray's word for restarts without end."""
 
 
+def hindrance_key(mesh: str, worker: str) -> bytes:
+    """Why a worker cannot begin, by its own word."""
+    return f"{mesh}:hindrance:{worker}".encode()
+
+
 def wishes_key(mesh: str) -> bytes:
     """In the key-value store of Ray, which all namespaces share."""
     return f"{mesh}:wishes".encode()

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from cluster.config.config import Config
+from cluster.plan.words import counted
 from protos.errors import ConfigError
 from workers.membership.members import WorkerKind
 
@@ -45,6 +46,25 @@ def with_devices(config: Config, num_gpus: int) -> Config:
     return replace(
         config, engine=replace(config.engine, device=device), cluster=replace(cluster, experts=experts)
     )
+
+
+def check_gpus(config: Config, num_gpus: int) -> None:
+    """Of a configuration that has devices, on nodes that will not become more. Raises ConfigError."""
+    wanted = num_gpus_wanted(config)
+    if wanted > num_gpus:
+        raise ConfigError(
+            f"engine.device is {config.engine.device} and cluster.experts.device is "
+            f"{config.cluster.experts.device}, so {counted(wanted, 'worker')} would take a GPU each; Ray "
+            f"finds {counted(num_gpus, 'GPU')} here. Write cpu, leave it empty, or ask for fewer workers"
+        )
+
+
+def num_gpus_wanted(config: Config) -> int:
+    """Of a configuration that has devices: one for each worker on a GPU."""
+    cluster = config.cluster
+    num_attention = cluster.attention.replicas * cluster.attention.stages
+    on_gpu = {WorkerKind.ATTENTION: num_attention, WorkerKind.EXPERT: cluster.experts.workers}
+    return sum(count * needs_of(config, kind).num_gpus for kind, count in on_gpu.items())
 
 
 def needs_of(config: Config, kind: WorkerKind) -> Needs:

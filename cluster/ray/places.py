@@ -17,6 +17,8 @@ from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 Resources = dict[str, float]
 """By Ray's names: CPU, GPU."""
 
+_IN_VAIN = ("NO_RESOURCES", "INFEASIBLE")
+
 
 class Places:
     """Of one mesh."""
@@ -32,6 +34,17 @@ class Places:
                 [resources] * len(new), strategy="SPREAD", name=self._name(new), lifetime="detached"
             )
         return {name: self._place(name) for name in names}
+
+    def lacking(self) -> dict[str, Resources]:
+        """What Ray looks for in vain, for each worker and those that began with it together."""
+        found: dict[str, Resources] = {}
+        for said in placement_group_table().values():
+            is_sought = said["state"] == "PENDING" and said["stats"]["scheduling_state"] in _IN_VAIN
+            if is_sought and said["name"].startswith(self._prefix):
+                bundles: list[Resources] = list(said["bundles"].values())
+                together = {kind: sum(bundle[kind] for bundle in bundles) for kind in bundles[0]}
+                found |= dict.fromkeys(self._members(said["name"]), together)
+        return found
 
     def give_back(self, there: Collection[str]) -> None:
         """The places of groups of which none of these is a member."""

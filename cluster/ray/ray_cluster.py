@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import ray
 
 from cluster.config.config import ClusterConfig
-from cluster.ray.this_node import alive_nodes
+from cluster.ray.this_node import RayNode, alive_nodes
 from protos.errors import ConfigError
 
 _OBJECT_STORE_BYTES = 80 << 20
@@ -21,8 +21,11 @@ class RayCluster:
     """Until `ray.shutdown`. What was started here ends with this process."""
 
     is_ours: bool
-    node_addresses: frozenset[str]
-    num_gpus: int
+    nodes: tuple[RayNode, ...]
+
+    @property
+    def num_gpus(self) -> int:
+        return sum(node.num_gpus for node in self.nodes)
 
 
 def open_ray(config: ClusterConfig) -> RayCluster:
@@ -30,20 +33,23 @@ def open_ray(config: ClusterConfig) -> RayCluster:
     is_ours = config.ray == "start"
     try:
         if is_ours:
-            ray.init(
-                address="local",
-                namespace=config.name,
-                include_dashboard=False,
-                object_store_memory=_OBJECT_STORE_BYTES,
-                logging_level=logging.WARNING,
-            )
+            _init("local", config.name, _OBJECT_STORE_BYTES)
         else:
-            ray.init(address=config.ray, namespace=config.name, logging_level=logging.WARNING)
+            _init(config.ray, config.name, None)
     except Exception as error:  # Ray raises that very class too
         raise ConfigError(_refusal(config.ray, error)) from error
-    nodes = alive_nodes()
-    return RayCluster(
-        is_ours, frozenset(node.address for node in nodes), sum(node.num_gpus for node in nodes)
+    return RayCluster(is_ours, tuple(alive_nodes()))
+
+
+def _init(address: str, namespace: str, object_store_bytes: int | None) -> None:
+    """What actors log stays in Ray's files; what a person must know of the mesh, the controller tells."""
+    ray.init(
+        address=address,
+        namespace=namespace,
+        include_dashboard=False,
+        object_store_memory=object_store_bytes,
+        log_to_driver=False,
+        logging_level=logging.ERROR,
     )
 
 

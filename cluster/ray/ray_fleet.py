@@ -3,16 +3,16 @@
 Not here: what an actor does (`worker_actor`). Called by the controller's thread.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 import ray
 
 from cluster.config.config import Config
 from cluster.controller.fleet import WorkerSpec
 from cluster.ray import memory
-from cluster.ray.names import CONTROLLER, FOR_EVER, wishes_key
+from cluster.ray.names import CONTROLLER, FOR_EVER, hindrance_key, wishes_key
 from cluster.ray.needs import needs_of
-from cluster.ray.places import Places
+from cluster.ray.places import Places, Resources
 from cluster.ray.worker_actor import WorkerActor
 from workers.membership.members import WorkerKind
 
@@ -35,8 +35,14 @@ class RayFleet:
             self._spawn([spec for spec in specs if spec.kind is kind], kind)
 
     def stop(self, name: str) -> None:
+        memory.forget(hindrance_key(self._mesh, name))
         ray.kill(ray.get_actor(name, namespace=self._mesh), no_restart=True)
         self._places.give_back(set(self.names()) - {name})
+
+    def hindrances(self, names: Collection[str]) -> Mapping[str, str]:
+        told = {name: memory.recall(hindrance_key(self._mesh, name)) for name in names}
+        lacking = {name: _in_words(lacked) for name, lacked in self._places.lacking().items() if name in told}
+        return {name: words for name, words in told.items() if words is not None} | lacking
 
     def recall(self) -> str | None:
         return memory.recall(wishes_key(self._mesh))
@@ -58,3 +64,13 @@ class RayFleet:
                 num_gpus=needs.num_gpus,
                 scheduling_strategy=name_to_place[spec.name],
             ).remote(self._config, spec, self._mesh)
+
+
+def _in_words(lacking: Resources) -> str:
+    num_gpus = int(lacking.get("GPU", 0))
+    if not num_gpus:
+        return "no node of Ray has a CPU to give; begin one with `ray start --address=...`"
+    return (
+        f"{num_gpus} {'GPU is' if num_gpus == 1 else 'GPUs are'} asked for that no node of Ray has free; add "
+        f"nodes with GPUs, or begin a mesh with `device: cpu`"
+    )

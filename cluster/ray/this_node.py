@@ -9,6 +9,9 @@ import ray
 
 from cluster.config.config import Config
 
+_GPU_TYPE = "accelerator_type:"
+"""Before the name of a node's GPUs among its resources."""
+
 
 @dataclass(frozen=True, slots=True)
 class RayNode:
@@ -18,6 +21,9 @@ class RayNode:
     name: str
     address: str
     num_gpus: int
+    num_cpus: float = 0.0
+    memory_bytes: int = 0  # that was free when Ray began there
+    gpu_type: str | None = None  # as Ray calls it: H100
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +49,21 @@ def this_node() -> ThisNode:
 
 def alive_nodes() -> Sequence[RayNode]:
     said: list[Mapping[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
-    return [
-        RayNode(
-            str(node["NodeID"]),
-            str(node["NodeName"]),
-            str(node["NodeManagerAddress"]),
-            int(node["Resources"].get("GPU", 0)),
-        )
-        for node in said
-        if node["Alive"]
-    ]
+    return [_node(node) for node in said if node["Alive"]]
+
+
+def _node(said: Mapping[str, Any]) -> RayNode:
+    has = said["Resources"]
+    types = [name.removeprefix(_GPU_TYPE) for name in has if name.startswith(_GPU_TYPE)]
+    return RayNode(
+        node_id=str(said["NodeID"]),
+        name=str(said["NodeName"]),
+        address=str(said["NodeManagerAddress"]),
+        num_gpus=int(has.get("GPU", 0)),
+        num_cpus=float(has.get("CPU", 0)),
+        memory_bytes=int(has.get("memory", 0)),
+        gpu_type=types[0] if len(types) == 1 else None,
+    )
 
 
 def is_loopback(host: str) -> bool:

@@ -13,7 +13,9 @@ from cluster.config.config import Config
 from cluster.controller.fleet import WorkerSpec
 from cluster.environment import cpu_kernel_settings, let_idle_threads_sleep, refuse_foreign_kernels
 from cluster.model_folder import find_model
+from cluster.ray import memory
 from cluster.ray.find_controller import find_controller
+from cluster.ray.names import hindrance_key
 from cluster.ray.needs import num_threads
 from cluster.ray.this_node import this_node
 
@@ -33,8 +35,9 @@ def _work(config: Config, spec: WorkerSpec, mesh: str) -> None:
     """For as long as the worker is of use; then the process ends."""
     try:
         _host(config, spec, mesh)
-    except Exception:
+    except Exception as error:
         logger.exception("%s cannot work; it begins anew in %g s", spec.name, _PAUSE_BEFORE_NEXT_S)
+        memory.remember(hindrance_key(mesh, spec.name), str(error) or repr(error))  # `status` shows it
         time.sleep(_PAUSE_BEFORE_NEXT_S)
     os._exit(1)
 
@@ -52,4 +55,5 @@ def _host(config: Config, spec: WorkerSpec, mesh: str) -> None:
     options = HostOptions(find_model(config.model), node.name, node.host(config))
     worker = hosted_worker(config, spec, options, lambda: find_controller(mesh), cpu_kernel_settings())
     worker.start()
+    memory.forget(hindrance_key(mesh, spec.name))
     worker.wait_broken()

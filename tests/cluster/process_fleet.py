@@ -74,6 +74,9 @@ class ProcessFleet:
         if process is not None:
             process.kill()
 
+    def hindrances(self, names: Collection[str]) -> Mapping[str, str]:
+        return dict.fromkeys(set(names) - set(self.names()), "it has been stopped")
+
     def recall(self) -> str | None:
         return self._remembered
 

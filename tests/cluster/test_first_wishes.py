@@ -9,8 +9,8 @@ from cluster.config.config import Config
 from cluster.config.config_file import parse_config
 from cluster.controller.fleet import WorkerSpec
 from cluster.controller.wishes import Wishes
-from cluster.first_wishes import first_wishes, mesh_shape, stages
-from protos.errors import ConfigError, DoesNotFitError
+from cluster.first_wishes import first_wishes, mesh_shape
+from protos.errors import DoesNotFitError
 from tests.workers.engine.tiny_engine import SPOKEN
 from workers.membership.members import WorkerKind
 
@@ -42,7 +42,7 @@ def test_what_does_not_fit_is_said_before_anything_begins(spoken_folder: Path, r
 
 def test_workers_are_those_of_the_configuration(spoken_folder: Path) -> None:
     cluster = {"attention": {"replicas": 2, "stages": 2}, "experts": {"workers": 3, "replicas": 2}}
-    wishes = first_wishes(config_of(spoken_folder, cluster), num_layers=5)
+    wishes = first_wishes(config_of(spoken_folder, cluster), ((0, 1), (2, 3, 4)))
     assert wishes == Wishes(2, 3, 2, ((0, 1), (2, 3, 4)))
     assert wishes.specs()["attention-1"] == WorkerSpec(
         "attention-1", WorkerKind.ATTENTION, (0, 1), ("attention-1-stage-1",)
@@ -52,17 +52,5 @@ def test_workers_are_those_of_the_configuration(spoken_folder: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("count", [1, 2, 3, 7])
-def test_stages_are_contiguous_and_even(count: int) -> None:
-    cut = stages(7, count)
-    if count == 1:
-        assert cut == ()
-        return
-    assert [layer for layers in cut for layer in layers] == list(range(7))
-    sizes = [len(layers) for layers in cut]
-    assert max(sizes) - min(sizes) <= 1
-
-
-def test_more_stages_than_layers_are_refused() -> None:
-    with pytest.raises(ConfigError, match=r"cluster.attention.stages is 8; the model has 7 layers"):
-        stages(7, 8)
+def test_one_stage_is_no_cut(spoken_folder: Path) -> None:
+    assert first_wishes(config_of(spoken_folder, {}), ((0, 1, 2),)).stages == ()

@@ -8,10 +8,13 @@ from pathlib import Path
 import pytest
 
 from cluster.cli import main
+from cluster.cluster_client import ClusterClient
 from cluster.controller.cluster_service import ClusterServer
 from cluster.controller.controller import Controller, ControllerTiming
 from cluster.controller.expert_care import MeshShape
 from cluster.controller.wishes import Wishes
+from protos.errors import InvalidRequestError
+from router.replication import ReplicaRule, ReplicatedPart
 from tests.cluster.controller.paper_fleet import PaperFleet
 from workers.membership.members import Announcement, WorkerKind
 
@@ -95,6 +98,38 @@ def test_scale_says_what_there_will_be(operated: Operated) -> None:
     assert Wishes.from_text(operated.fleet.remembered) == Wishes(1, 4, 3)
 
 
+def test_some_experts_get_more_replicas_and_lose_them_again(operated: Operated) -> None:
+    told = operated.command("replicate", "3", "--layer", "1", "--expert", "4")
+    assert (told.status, told.out) == (0, "3 replicas of expert 4 of layer 1\n")
+    operated.command("replicate", "3", "--expert", "2")
+    operated.command("replicate", "1", "--layer", "0")
+    operated.tick()
+    assert operated.command("status").out.splitlines()[1:5] == [
+        "3 replicas of expert 2 of every layer",
+        "1 replica of every expert of layer 0",
+        "3 replicas of expert 4 of layer 1",
+        "",
+    ]
+    assert operated.command("replicate", "--undo", "--layer", "0").out == (
+        "every expert of layer 0: the rule is taken back\n"
+    )
+    operated.command("replicate", "2", "--expert", "2", "--layer", "1")
+    operated.command("replicate", "2", "--expert", "2")
+    assert operated.fleet.remembered is not None
+    assert Wishes.from_text(operated.fleet.remembered).rules == (
+        ReplicaRule(ReplicatedPart(expert=2), 2),
+        ReplicaRule(ReplicatedPart(1, 2), 2),
+        ReplicaRule(ReplicatedPart(1, 4), 3),
+    )
+
+
+def test_without_experts_there_is_no_rule_to_take_back(operated: Operated) -> None:
+    client = ClusterClient(operated.address)
+    with pytest.raises(InvalidRequestError, match="name a layer or an expert"):
+        client.take_back_replication()
+    client.close()
+
+
 def test_fewer_replicas_come_before_fewer_workers(operated: Operated) -> None:
     told = operated.command("scale", "--experts", "1", "--replicas", "1")
     assert told.status == 0
@@ -108,6 +143,15 @@ def test_fewer_replicas_come_before_fewer_workers(operated: Operated) -> None:
         (["scale"], "nothing is to be changed: say --attention, --experts or --replicas"),
         (["scale", "--experts", "1"], "2 replicas are asked for; with 1 expert workers it can be 1 to 1"),
         (["scale", "--replicas", "4"], "4 replicas are asked for; with 3 expert workers it can be 1 to 3"),
+        (["replicate", "2"], "say which experts: --layer, --expert or both"),
+        (
+            ["replicate", "4", "--layer", "1"],
+            "4 replicas are asked for of every expert of layer 1; with 3 expert workers it can be 1 to 3",
+        ),
+        (["replicate", "0", "--layer", "1"], "0 replicas are asked for of every expert of layer 1"),
+        (["replicate", "2", "--layer", "2"], "there is no layer 2; the model has layers 0 to 1"),
+        (["replicate", "2", "--expert", "5"], "there is no expert 5; the model has experts 0 to 4"),
+        (["replicate", "--undo", "--layer", "1"], "there is no rule about every expert of layer 1"),
         (["drain", "expert-7"], "there is no worker 'expert-7'; there are expert-0, expert-1, expert-2"),
         (["drain", "--node", "third"], "there are no workers on the node 'third'"),
         (["rebalance"], "the mesh has no placement yet, so there is nothing to move"),

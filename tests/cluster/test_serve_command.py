@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -111,6 +112,17 @@ def test_a_mesh_that_does_not_fit_is_refused_before_ray_begins(
     file.write_text(f"model: {spoken_folder}\ncluster: {{experts: {{workers: 2, memory_gb: 0.0003}}}}\n")
     assert main(["serve", "--mode", "cluster", "--config", str(file)]) == 1
     assert capsys.readouterr().err.startswith("expertmesh: ")
+
+
+def test_a_taken_port_is_said_with_its_key(config: Path, capsys: Capture) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        config.write_text(config.read_text().replace("port: 0", f"port: {port}"))
+        assert main(["serve", "--config", str(config)]) == 1
+    assert capsys.readouterr().err == (
+        f"expertmesh: cannot listen on 127.0.0.1:{port}: the port is taken, or it is not an address of this "
+        f"machine; write another listen.port (0: any free one), or end what listens there\n"
+    )
 
 
 def test_stop_is_for_meshes_on_a_ray_that_stays(tmp_path: Path, capsys: Capture) -> None:

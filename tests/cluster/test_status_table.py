@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from cluster.status_table import is_serving, serving_addresses, status_table
 from router.placement import Placement
+from router.replication import ReplicaRule, ReplicatedPart
 from workers.membership.members import MeshTopology, WorkerKind, WorkerState, WorkerStatus
 
 ATTENTION = WorkerStatus(
@@ -55,6 +56,20 @@ def test_the_whole_of_it() -> None:
 def test_a_mesh_that_has_just_begun() -> None:
     table = status_table(MeshTopology(workers=(STARTING,), replicas=3))
     assert table.splitlines()[0] == "no placement yet · 3 replicas of each expert · 0 lost · 0 rebalanced"
+
+
+def test_rules_are_shown_with_what_they_still_lack() -> None:
+    single = ReplicaRule(ReplicatedPart(0, 1), 2)
+    table = status_table(replace(MESH, rules=(single, ReplicaRule(ReplicatedPart(layer=0), 1))))
+    assert table.splitlines()[1:4] == [
+        "2 replicas of expert 1 of layer 0, 1 so far",
+        "1 replica of every expert of layer 0",
+        "",
+    ]
+    assert "2 replicas of expert 1 of layer 0\n" in status_table(
+        replace(MESH, rules=(single,), placement=None)
+    )
+    assert "\nand 2 rules more\n\n" in status_table(replace(MESH, rules=(single,) * 12))
 
 
 def test_large_shards_are_said_in_few_digits() -> None:

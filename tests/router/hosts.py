@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from router.expert_host import ExpertHost
 from router.expert_loads import Costs
 from router.placement import Placement
+from router.replication import ReplicaRule, ReplicatedPart, Replication
 
 
 def hosts_of(*places: tuple[str, int]) -> list[ExpertHost]:
@@ -39,6 +40,20 @@ def meshes(draw: st.DrawFn) -> tuple[list[ExpertHost], int, int, int]:
     slots = st.integers(0, num_layers * num_experts + 2)
     places = draw(st.lists(st.tuples(st.sampled_from("abc"), slots), min_size=1, max_size=5))
     return hosts_of(*places), num_layers, num_experts, draw(st.integers(1, 3))
+
+
+def replications(num_layers: int, num_experts: int, every: int) -> st.SearchStrategy[Replication]:
+    """`every`, and rules of all three kinds."""
+    layers, experts = st.integers(0, num_layers - 1), st.integers(0, num_experts - 1)
+    parts = st.one_of(
+        st.builds(ReplicatedPart, layers),
+        st.builds(lambda expert: ReplicatedPart(expert=expert), experts),
+        st.builds(ReplicatedPart, layers, experts),
+    )
+    rules = st.lists(
+        st.builds(ReplicaRule, parts, st.integers(1, 4)), max_size=3, unique_by=lambda rule: rule.part
+    )
+    return rules.map(lambda rules: Replication(every, tuple(rules)))
 
 
 def costs_for(num_layers: int, num_experts: int) -> st.SearchStrategy[Costs]:

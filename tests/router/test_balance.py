@@ -6,16 +6,25 @@ from dataclasses import replace
 from itertools import product
 
 import pytest
-from hypothesis import given, reject, settings
+from hypothesis import assume, given, reject, settings
 from hypothesis import strategies as st
 
 from protos.errors import DoesNotFitError
-from router.balance import BalanceLimits, rebalance
+from router.balance import BalanceLimits, completed, rebalance
 from router.expert_host import ExpertHost
 from router.expert_loads import Costs, even_costs, imbalance, layer_loads
 from router.placement import Placement
+from router.replication import ReplicaRule, ReplicatedPart, Replication
 from router.spread import spread
-from tests.router.hosts import costs_for, hosts_of, meshes, most_on_one_node, num_held, num_loads
+from tests.router.hosts import (
+    costs_for,
+    hosts_of,
+    meshes,
+    most_on_one_node,
+    num_held,
+    num_loads,
+    replications,
+)
 
 EVERYTHING = BalanceLimits(max_loads=1000, least_gain=0.0)
 
@@ -45,7 +54,7 @@ def test_it_keeps_the_rules_and_never_makes_it_worse(
         reject()
     costs = data.draw(costs_for(num_layers, num_experts))
     limits = BalanceLimits(max_loads, least_gain)
-    found = rebalance(before, workers, costs, replicas=replicas, limits=limits)
+    found = rebalance(before, workers, costs, replication=Replication(replicas), limits=limits)
     after = found.placement
     assert after.epoch == 7
     assert found.num_loads == num_loads(before, after) <= max_loads
@@ -60,7 +69,70 @@ def test_it_keeps_the_rules_and_never_makes_it_worse(
     assert length(after, costs) <= length(before, costs) * (1 + 1e-9)
     assert found.imbalance == imbalance(after, costs)
     assert found.imbalance_before == imbalance(before, costs)
-    assert rebalance(before, workers, costs, replicas=replicas, limits=limits) == found
+    assert rebalance(before, workers, costs, replication=Replication(replicas), limits=limits) == found
+
+
+@given(meshes(), st.integers(0, 40), st.data())
+@settings(max_examples=300, deadline=None)
+def test_rules_are_kept_as_far_as_there_is_room(
+    mesh: tuple[list[ExpertHost], int, int, int], max_loads: int, data: st.DataObject
+) -> None:
+    workers, num_layers, num_experts, every = mesh
+    try:
+        before = spread(workers, num_layers=num_layers, num_experts=num_experts, replicas=every)
+    except DoesNotFitError:
+        reject()
+    costs = data.draw(costs_for(num_layers, num_experts))
+    replication = data.draw(replications(num_layers, num_experts, every))
+    limits = BalanceLimits(max_loads, least_gain=1e9)
+    found = rebalance(before, workers, costs, replication=replication, limits=limits)
+    num_usable = sum(worker.num_slots > 0 for worker in workers)
+    num_nodes = len({worker.node for worker in workers if worker.num_slots})
+    assert found.num_loads == num_loads(before, found.placement) <= max_loads
+    rooms = [worker.num_slots - num_held(found.placement, worker) for worker in workers]
+    assert min(rooms) >= 0
+    num_missing = 0
+    for layer, least in enumerate(replication.limited(num_usable).least_hosts(num_layers, num_experts)):
+        for hosts, wanted in zip(found.placement.hosts[layer], least, strict=True):
+            assert most_on_one_node(hosts, workers) <= -(-len(hosts) // num_nodes)
+            num_missing += max(0, wanted - len(hosts))
+            if len(hosts) < wanted and found.num_loads < max_loads:
+                allowed = [
+                    number
+                    for number in range(len(workers))
+                    if number not in hosts
+                    and most_on_one_node((*hosts, number), workers) <= -(-(len(hosts) + 1) // num_nodes)
+                ]
+                assert not any(rooms[number] for number in allowed)
+    assert found.num_missing == num_missing
+
+
+@given(meshes(), st.data())
+@settings(max_examples=300, deadline=None)
+def test_no_rule_keeps_an_expert_from_having_a_host(
+    mesh: tuple[list[ExpertHost], int, int, int], data: st.DataObject
+) -> None:
+    """Workers go, and those that are left have room for one replica of each at least."""
+    workers, num_layers, num_experts, _ = mesh
+    left = [worker for worker in workers if data.draw(st.booleans())]
+    num_pairs = num_layers * num_experts
+    assume(sum(min(worker.num_slots, num_pairs) for worker in left) >= num_pairs)
+    replication = data.draw(replications(num_layers, num_experts, every=1))
+    costs = data.draw(costs_for(num_layers, num_experts))
+    first = spread(workers, num_layers=num_layers, num_experts=num_experts)
+    home = completed(first, workers, costs, replication).placement
+    assert completed(home, left, costs, replication).placement.is_whole
+
+
+def test_what_must_be_moves_nothing_for_the_sake_of_load() -> None:
+    workers = hosts_of(("a", 9), ("b", 9))
+    start = Placement(0, ("w0", "w1"), (((0,), (0,), (0,), (1,)),))
+    costs = [[9.0, 9.0, 9.0, 1.0]]
+    rule = ReplicaRule(ReplicatedPart(expert=3), 2)
+    assert completed(start, workers, costs).placement.hosts == start.hosts
+    found = completed(start, workers, costs, Replication(1, (rule,)))
+    assert found.placement.hosts == (((0,), (0,), (0,), (0, 1)),)
+    assert (found.num_loads, found.num_drops, found.num_missing) == (1, 0, 0)
 
 
 def every_placement(workers: Sequence[ExpertHost], num_experts: int) -> Iterator[Placement]:
@@ -150,11 +222,15 @@ def test_a_worker_that_joins_gets_its_part() -> None:
 def test_missing_replicas_come_first_and_the_limit_holds_for_them_too() -> None:
     workers = hosts_of(("a", 14), ("b", 14), ("c", 14))
     start = Placement(0, ("w0", "w1"), ((((0,),) * 6) + ((),), ((1,),) * 7))
-    found = rebalance(start, workers, even_costs(2, 7), replicas=2, limits=BalanceLimits(max_loads=9))
+    found = rebalance(
+        start, workers, even_costs(2, 7), replication=Replication(2), limits=BalanceLimits(max_loads=9)
+    )
     assert found.num_loads == 9
     assert found.num_missing == 15 - 9
     assert found.placement.hosts[0][6]
-    done = rebalance(start, workers, even_costs(2, 7), replicas=2, limits=BalanceLimits(max_loads=99))
+    done = rebalance(
+        start, workers, even_costs(2, 7), replication=Replication(2), limits=BalanceLimits(max_loads=99)
+    )
     assert done.num_missing == 0
     assert all(len(hosts) >= 2 for layer in done.placement.hosts for hosts in layer)
 
@@ -163,17 +239,19 @@ def test_an_expert_makes_way_where_only_full_workers_may_host_another() -> None:
     """The free slot is on the node that has the first replica already."""
     workers = hosts_of(("a", 1), ("b", 1), ("a", 1), ("c", 1))
     start = Placement(0, ("w0", "w1", "w2", "w3"), (((0,), (1, 3)),))
-    found = rebalance(start, workers, even_costs(1, 2), replicas=2)
+    found = rebalance(start, workers, even_costs(1, 2), replication=Replication(2))
     assert found.placement.hosts == (((0, 1), (2, 3)),)
     assert (found.num_loads, found.num_drops, found.num_missing) == (2, 1, 0)
-    bounded = rebalance(start, workers, even_costs(1, 2), replicas=2, limits=BalanceLimits(max_loads=1))
+    bounded = rebalance(
+        start, workers, even_costs(1, 2), replication=Replication(2), limits=BalanceLimits(max_loads=1)
+    )
     assert (bounded.is_changed, bounded.num_missing) == (False, 1)
 
 
 def test_replicas_that_share_a_node_part_when_another_joins() -> None:
     start = Placement(0, ("w0", "w1"), (((0, 1), (0, 1), (0, 1)),))
     workers = hosts_of(("a", 3), ("a", 3), ("b", 3))
-    found = rebalance(start, workers, even_costs(1, 3), replicas=2)
+    found = rebalance(start, workers, even_costs(1, 3), replication=Replication(2))
     assert all({workers[host].node for host in hosts} == {"a", "b"} for hosts in found.placement.hosts[0])
 
 

@@ -7,6 +7,7 @@ from protos.errors import DoesNotFitError
 from router.expert_host import ExpertHost
 from router.hosting import Pair
 from router.placement import Placement
+from router.replication import ReplicaRule, ReplicatedPart, Replication
 from router.rescue import rescue
 from router.spread import spread
 from tests.router.hosts import hosts_of, meshes, num_held, num_loads
@@ -75,6 +76,19 @@ def test_a_spare_replica_makes_way_when_all_is_full() -> None:
     saved = rescue(whole, workers[:2])
     assert saved.placement.hosts in ((((1,), (1,), (0,), (0,)),), (((0,), (1,), (0,), (1,)),))
     assert (saved.num_loads, saved.without_host) == (1, ())
+
+
+def test_replicas_that_a_rule_asks_for_make_way_last() -> None:
+    workers = hosts_of(("a", 2), ("b", 2), ("c", 1))
+    whole = Placement(0, ("w0", "w1", "w2"), (((0, 1), (0, 1), (2,)),))
+    for kept in (0, 1):
+        replication = Replication(1, (ReplicaRule(ReplicatedPart(0, kept), 2),))
+        saved = rescue(whole, workers[:2], replication=replication)
+        hosts = saved.placement.hosts[0]
+        assert len(hosts[kept]) == 2
+        assert (len(hosts[1 - kept]), len(hosts[2])) == (1, 1)
+    both = Replication(1, (ReplicaRule(ReplicatedPart(layer=0), 2),))
+    assert rescue(whole, workers[:2], replication=both).placement.is_whole
 
 
 def test_a_drained_worker_gives_its_experts_to_the_others() -> None:

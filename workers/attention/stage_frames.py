@@ -37,14 +37,15 @@ class StageStep(NamedTuple):
             self.session,
             int(row_format),
             *self.hidden.shape,
-            batch.full.queries.table.pages.shape[1],
-            batch.sliding.queries.table.pages.shape[1],
+            _width(batch.full),
+            _width(batch.sliding),
         )
         numbers = [_bytes_of(tensor) for tensor in _numbers_of(batch)]
         return encode(FrameKind.STEP, fields, (*numbers, *pack_rows(self.hidden, row_format)))
 
     @classmethod
-    def of(cls, frame: Frame, device: torch.device | str) -> "StageStep":
+    def of(cls, frame: Frame) -> "StageStep":
+        """In the memory of the host."""
         read = FieldReader(frame, FrameKind.STEP)
         source, number, session = read.text(), read.natural(), read.natural()
         row_format = row_format_of(read)
@@ -53,11 +54,18 @@ class StageStep(NamedTuple):
         read.end()
         if len(frame.sections) != _NUM_NUMBERS + 1:
             raise MalformedFrameError(f"a step has {len(frame.sections)} sections")
-        numbers = [_integers(section, device) for section in frame.sections[:_NUM_NUMBERS]]
+        numbers = [_integers(section) for section in frame.sections[:_NUM_NUMBERS]]
         batch = _batch_of(numbers, num_tokens, widths)
         dtype = torch.bfloat16 if row_format is exact_format(torch.bfloat16) else torch.float32
         hidden = unpack_rows(frame.sections[_NUM_NUMBERS:], row_format, num_tokens, hidden_size, dtype)
-        return cls(source, number, session, hidden.to(device), batch)
+        return cls(source, number, session, hidden, batch)
+
+    def on(self, device: torch.device) -> "StageStep":
+        if device.type == "cpu":
+            return self
+        numbers = [tensor.to(device) for tensor in _numbers_of(self.batch)]
+        batch = _assembled(numbers, (_width(self.batch.full), _width(self.batch.sliding)))
+        return self._replace(hidden=self.hidden.to(device), batch=batch)
 
 
 class Hidden(NamedTuple):
@@ -101,13 +109,21 @@ def _numbers_of(batch: StepBatch) -> Sequence[Tensor]:
 
 
 def _batch_of(numbers: Sequence[Tensor], num_tokens: int, widths: tuple[int, int]) -> StepBatch:
+    """Refuses numbers that do not belong together."""
     positions, starts, first_positions, *of_views, logit_rows = numbers
     num_sequences = len(first_positions)
-    if len(positions) != num_tokens or len(starts) != num_sequences + 1 or int(starts[-1]) != num_tokens:
+    if not num_sequences or len(positions) != num_tokens or len(starts) != num_sequences + 1:
         raise MalformedFrameError(f"a step of {num_tokens} tokens does not add up")
+    lengths = starts.diff()  # [sequences]
+    if int(starts[0]) or int(starts[-1]) != num_tokens or int(lengths.min()) <= 0:
+        raise MalformedFrameError(f"the sequences of a step are not {num_tokens} tokens together")
+    if int(lengths.max()) > num_tokens:  # so that their sum has not run over
+        raise MalformedFrameError(f"a sequence of a step has more than its {num_tokens} tokens")
+    expected = torch.arange(num_tokens) + (first_positions - starts[:-1]).repeat_interleave(lengths)
+    if not torch.equal(positions, expected):
+        raise MalformedFrameError("the positions of a step do not follow each other")
     if len(logit_rows) and not 0 <= int(logit_rows.min()) <= int(logit_rows.max()) < num_tokens:
         raise MalformedFrameError(f"a step of {num_tokens} tokens wants rows beyond them")
-    views = []
     for width, (slots, pages, first_page) in zip(widths, (of_views[:3], of_views[3:]), strict=True):
         if (
             len(slots) != num_tokens
@@ -115,16 +131,31 @@ def _batch_of(numbers: Sequence[Tensor], num_tokens: int, widths: tuple[int, int
             or len(pages) != width * num_sequences
         ):
             raise MalformedFrameError(f"a step's page tables are not for {num_sequences} sequences")
-        table = PageTable(pages.view(num_sequences, width), first_page)
-        views.append(LayerView(slots, AttentionQueries(starts, first_positions, table)))
-    return StepBatch(positions, positions, views[0], views[1], logit_rows)
+    return _assembled(numbers, widths)
+
+
+def _assembled(numbers: Sequence[Tensor], widths: tuple[int, int]) -> StepBatch:
+    """The inverse of `_numbers_of`."""
+    positions, starts, first_positions, *of_views, logit_rows = numbers
+
+    def view(width: int, slots: Tensor, pages: Tensor, first_page: Tensor) -> LayerView:
+        table = PageTable(pages.view(len(first_positions), width), first_page)
+        return LayerView(slots, AttentionQueries(starts, first_positions, table))
+
+    full, sliding = view(widths[0], *of_views[:3]), view(widths[1], *of_views[3:])
+    return StepBatch(positions, positions, full, sliding, logit_rows)
+
+
+def _width(view: LayerView) -> int:
+    """Of its page table."""
+    return view.queries.table.pages.shape[1]
 
 
 def _bytes_of(tensor: Tensor) -> memoryview:
     return tensor.cpu().contiguous().numpy().data.cast("B")
 
 
-def _integers(section: memoryview, device: torch.device | str) -> Tensor:
+def _integers(section: memoryview) -> Tensor:
     if section.nbytes % 8:
         raise MalformedFrameError(f"a section of integers has {section.nbytes} bytes")
-    return torch.from_numpy(np.frombuffer(section, dtype="<i8").copy()).to(device)
+    return torch.from_numpy(np.frombuffer(section, dtype="<i8").copy())

@@ -1,7 +1,8 @@
 """A stage: the attention layers behind those of an attention worker, with their share of the cache.
 
 It has no scheduler and no sampler: one attention worker sends steps, and it answers with hidden states. Pages
-are numbered by that worker. A plain class; gRPC around it is `workers.attention.stage_service`.
+are numbered by that worker, and no other one is served, so a step holds its turn while it waits for experts:
+the next one needs what comes of it. A plain class; gRPC around it is `workers.attention.stage_service`.
 """
 
 import secrets
@@ -20,6 +21,7 @@ from protos.errors import ConfigError, StageLostError
 from router.dispatch_frames import Hello
 from router.frame import Frame
 from workers.attention.stage_frames import Hidden, StageStep
+from workers.attention.stage_limits import StageLimits
 from workers.cache.cached_pages import CacheLayout
 from workers.cache.page_budget import StepSize, bytes_of_page, num_pages_for
 from workers.cache.sizing import free_bytes, share_of
@@ -46,6 +48,7 @@ class _Session:
     number: int
     forward_pass: GptOss
     cache: KvCache
+    limits: StageLimits
 
 
 class StageWorker:
@@ -102,7 +105,8 @@ class StageWorker:
             )
             number = secrets.randbelow(_LARGEST_SESSION)
             forward_pass = GptOss(self.config, self.weights, self._experts, row_tile)
-            self._session = _Session(number, forward_pass, cache)
+            limits = StageLimits(self.config, dtype, num_pages, page_size)
+            self._session = _Session(number, forward_pass, cache, limits)
         return number
 
     def hello(self) -> Hello:
@@ -111,10 +115,12 @@ class StageWorker:
 
     @torch.inference_mode()
     def answer(self, frame: Frame) -> bytes:
-        step = StageStep.of(frame, self.weights.device)
+        step = StageStep.of(frame)
         with self._turn:
             session = self._session
             if session is None or session.number != step.session:
                 raise StageLostError(f"stage {self.settings.name} does not know session {step.session}")
+            session.limits.check(step)
+            step = step.on(self.weights.device)
             hidden = session.forward_pass.run_layers(step.hidden, self.layers, step.batch, session.cache)
         return Hidden(step.number, hidden[step.batch.logit_rows]).encode()

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from router.placement import Placement
+from router.replication import ReplicaRule
 
 
 class WorkerKind(StrEnum):
@@ -74,5 +75,6 @@ class MeshTopology:
     imbalance: float | None = None  # how much longer layers take than if load were even
     num_lost: int = 0
     num_rebalances: int = 0
-    replicas: int = 1
+    replicas: int = 1  # that each expert shall have
+    rules: tuple[ReplicaRule, ...] = ()  # more, for some experts
     activities: tuple[str, ...] = ()

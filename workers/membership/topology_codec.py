@@ -8,6 +8,7 @@ from itertools import accumulate, pairwise
 
 from protos.gen.v1 import cluster_pb2 as pb
 from router.placement import Placement
+from router.replication import ReplicaRule, ReplicatedPart
 from workers.membership.members import Announcement, MeshTopology, WorkerKind, WorkerState, WorkerStatus
 
 _KIND_TO_NUMBER = {
@@ -74,6 +75,7 @@ def topology_to_message(topology: MeshTopology) -> pb.Topology:
         rebalances=topology.num_rebalances,
         activities=topology.activities,
         replicas=topology.replicas,
+        rules=[_rule_to_message(rule) for rule in topology.rules],
     )
 
 
@@ -90,8 +92,26 @@ def topology_from_message(said: pb.Topology) -> MeshTopology:
         num_lost=said.workers_lost,
         num_rebalances=said.rebalances,
         replicas=said.replicas,
+        rules=tuple(rule for said_rule in said.rules if (rule := _rule_from_message(said_rule)) is not None),
         activities=tuple(said.activities),
     )
+
+
+def part_from_message(said: pb.ReplicaRule | pb.SetReplicationRequest) -> ReplicatedPart | None:
+    """None: all experts."""
+    layer = said.layer if said.HasField("layer") else None
+    expert = said.expert if said.HasField("expert") else None
+    return None if layer is expert is None else ReplicatedPart(layer, expert)
+
+
+def _rule_to_message(rule: ReplicaRule) -> pb.ReplicaRule:
+    return pb.ReplicaRule(layer=rule.part.layer, expert=rule.part.expert, replicas=rule.replicas)
+
+
+def _rule_from_message(said: pb.ReplicaRule) -> ReplicaRule | None:
+    """None for a rule about something that only a newer release knows."""
+    part = part_from_message(said)
+    return None if part is None else ReplicaRule(part, said.replicas)
 
 
 def _worker_to_message(worker: WorkerStatus) -> pb.Worker:

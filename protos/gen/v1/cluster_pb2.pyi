@@ -62,7 +62,7 @@ class Worker(_message.Message):
     def __init__(self, name: _Optional[str] = ..., kind: _Optional[_Union[WorkerKind, str]] = ..., state: _Optional[_Union[WorkerState, str]] = ..., node: _Optional[str] = ..., address: _Optional[str] = ..., pid: _Optional[int] = ..., hosted_experts: _Optional[int] = ..., hosted_bytes: _Optional[int] = ..., epoch: _Optional[int] = ..., running: _Optional[int] = ..., waiting: _Optional[int] = ..., model: _Optional[str] = ...) -> None: ...
 
 class Topology(_message.Message):
-    __slots__ = ("epoch", "generation", "controller", "model", "workers", "placement", "imbalance", "workers_lost", "rebalances", "activities", "replicas")
+    __slots__ = ("epoch", "generation", "controller", "model", "workers", "placement", "imbalance", "workers_lost", "rebalances", "activities", "replicas", "rules")
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     GENERATION_FIELD_NUMBER: _ClassVar[int]
     CONTROLLER_FIELD_NUMBER: _ClassVar[int]
@@ -74,6 +74,7 @@ class Topology(_message.Message):
     REBALANCES_FIELD_NUMBER: _ClassVar[int]
     ACTIVITIES_FIELD_NUMBER: _ClassVar[int]
     REPLICAS_FIELD_NUMBER: _ClassVar[int]
+    RULES_FIELD_NUMBER: _ClassVar[int]
     epoch: int
     generation: int
     controller: str
@@ -85,7 +86,18 @@ class Topology(_message.Message):
     rebalances: int
     activities: _containers.RepeatedScalarFieldContainer[str]
     replicas: int
-    def __init__(self, epoch: _Optional[int] = ..., generation: _Optional[int] = ..., controller: _Optional[str] = ..., model: _Optional[str] = ..., workers: _Optional[_Iterable[_Union[Worker, _Mapping]]] = ..., placement: _Optional[_Union[Placement, _Mapping]] = ..., imbalance: _Optional[float] = ..., workers_lost: _Optional[int] = ..., rebalances: _Optional[int] = ..., activities: _Optional[_Iterable[str]] = ..., replicas: _Optional[int] = ...) -> None: ...
+    rules: _containers.RepeatedCompositeFieldContainer[ReplicaRule]
+    def __init__(self, epoch: _Optional[int] = ..., generation: _Optional[int] = ..., controller: _Optional[str] = ..., model: _Optional[str] = ..., workers: _Optional[_Iterable[_Union[Worker, _Mapping]]] = ..., placement: _Optional[_Union[Placement, _Mapping]] = ..., imbalance: _Optional[float] = ..., workers_lost: _Optional[int] = ..., rebalances: _Optional[int] = ..., activities: _Optional[_Iterable[str]] = ..., replicas: _Optional[int] = ..., rules: _Optional[_Iterable[_Union[ReplicaRule, _Mapping]]] = ...) -> None: ...
+
+class ReplicaRule(_message.Message):
+    __slots__ = ("layer", "expert", "replicas")
+    LAYER_FIELD_NUMBER: _ClassVar[int]
+    EXPERT_FIELD_NUMBER: _ClassVar[int]
+    REPLICAS_FIELD_NUMBER: _ClassVar[int]
+    layer: int
+    expert: int
+    replicas: int
+    def __init__(self, layer: _Optional[int] = ..., expert: _Optional[int] = ..., replicas: _Optional[int] = ...) -> None: ...
 
 class Placement(_message.Message):
     __slots__ = ("workers", "layers")
@@ -196,10 +208,16 @@ class RebalanceResponse(_message.Message):
     def __init__(self, loads: _Optional[int] = ..., imbalance: _Optional[float] = ..., imbalance_before: _Optional[float] = ...) -> None: ...
 
 class SetReplicationRequest(_message.Message):
-    __slots__ = ("replicas",)
+    __slots__ = ("replicas", "layer", "expert", "take_back")
     REPLICAS_FIELD_NUMBER: _ClassVar[int]
+    LAYER_FIELD_NUMBER: _ClassVar[int]
+    EXPERT_FIELD_NUMBER: _ClassVar[int]
+    TAKE_BACK_FIELD_NUMBER: _ClassVar[int]
     replicas: int
-    def __init__(self, replicas: _Optional[int] = ...) -> None: ...
+    layer: int
+    expert: int
+    take_back: bool
+    def __init__(self, replicas: _Optional[int] = ..., layer: _Optional[int] = ..., expert: _Optional[int] = ..., take_back: _Optional[bool] = ...) -> None: ...
 
 class SetReplicationResponse(_message.Message):
     __slots__ = ()

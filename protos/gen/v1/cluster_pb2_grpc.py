@@ -122,7 +122,7 @@ class ClusterServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def SetReplication(self, request, context):
-        """How many workers shall host each expert, at least.
+        """How many workers shall host each expert at least, or each of some experts.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -1,6 +1,6 @@
 """A fleet that gives no processes: it writes down what it is told."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from cluster.controller.fleet import WorkerSpec
 
@@ -11,6 +11,7 @@ class PaperFleet:
     def __init__(self) -> None:
         self.specs: dict[str, WorkerSpec] = {}
         self.remembered: str | None = None
+        self.reasons: dict[str, str] = {}
 
     def names(self) -> Collection[str]:
         return set(self.specs)
@@ -20,6 +21,9 @@ class PaperFleet:
 
     def stop(self, name: str) -> None:
         del self.specs[name]
+
+    def hindrances(self, names: Collection[str]) -> Mapping[str, str]:
+        return {name: reason for name, reason in self.reasons.items() if name in names}
 
     def recall(self) -> str | None:
         return self.remembered

@@ -10,6 +10,7 @@ from cluster.controller.expert_care import CareTiming, ExpertCare, MeshShape
 from cluster.controller.held import Held
 from cluster.controller.reconcile import EpochsInUse
 from router.placement import LayerToExperts, Placement
+from router.replication import Replication
 from workers.membership.members import Announcement, WorkerKind
 
 SHAPE = MeshShape(num_layers=2, num_experts=5, slots_of_worker=10, bytes_of_expert=100)
@@ -37,6 +38,7 @@ class PaperProcess:
     holds: dict[int, tuple[int, ...]] = field(default_factory=dict)
     capacity_bytes: int | None = None
     epoch: int = 0
+    layer_to_tokens: dict[int, tuple[int, ...]] = field(default_factory=dict)
     is_alive: bool = True
 
 
@@ -97,6 +99,8 @@ class PaperWatch:
             dict(self._process.holds),
             capacity_bytes=self._process.capacity_bytes,
             epoch=self._process.epoch,
+            layer_to_tokens=self._process.layer_to_tokens,
+            layer_to_visits=self._process.layer_to_tokens,
         )
 
     def finish(self) -> None:
@@ -112,9 +116,9 @@ class PaperWatch:
 class PaperMesh:
     """Expert workers, attention workers as the placements that they use, and one controller after another."""
 
-    def __init__(self, num_experts: int, replicas: int, num_attention: int) -> None:
+    def __init__(self, num_experts: int, replication: Replication, num_attention: int) -> None:
         self.now = 0.0
-        self.replicas = replicas
+        self.replication = replication
         self.wanted: set[str] = set()
         self.processes: dict[str, PaperProcess] = {}
         self.in_use: list[Placement | None] = [None] * num_attention
@@ -195,7 +199,7 @@ class PaperMesh:
     def _new_care(self) -> ExpertCare:
         self._controller_began_at = self.now
         self._told = None
-        return ExpertCare(SHAPE, self.replicas, TIMING, self._watch, now=self.now)
+        return ExpertCare(SHAPE, self.replication, TIMING, self._watch, now=self.now)
 
     def _watch(self, name: str, address: str) -> PaperWatch:
         process = self.processes[name]

@@ -71,6 +71,29 @@ def test_the_last_words_of_one_that_has_gone_are_forgotten(fleet: PaperFleet, cl
     assert not any("attention-7" in line for line in controller.board.topology.activities)
 
 
+def test_why_workers_do_not_come_is_said_once_for_all_of_them(fleet: PaperFleet, clock: Clock) -> None:
+    controller = controller_of(fleet, clock)
+    fleet.reasons = {"expert-1": "no GPU", "expert-0": "no GPU", "attention-0": "no model", "gone": "no"}
+    controller.tick()
+    assert controller.board.topology.activities == (
+        "waiting for attention-0, attention-1, expert-0, expert-1, expert-2",
+        "attention-0 cannot begin: no model",
+        "expert-0, expert-1 cannot begin: no GPU",
+    )
+
+
+def test_one_that_was_there_and_cannot_come_back_is_asked_about_too(fleet: PaperFleet, clock: Clock) -> None:
+    fleet.remember(Wishes(stages=((0,), (1,))).to_text())
+    controller = controller_of(fleet, clock)
+    fleet.reasons = {"attention-0-stage-1": "no memory"}
+    controller.announce(stage_said("attention-0-stage-1"))
+    controller.tick()
+    assert "attention-0-stage-1 cannot begin: no memory" not in controller.board.topology.activities
+    clock.now += SILENT_S + 1
+    controller.tick()
+    assert "attention-0-stage-1 cannot begin: no memory" in controller.board.topology.activities
+
+
 def test_of_two_with_one_name_the_later_one_counts(fleet: PaperFleet, clock: Clock) -> None:
     controller = controller_of(fleet, clock)
     controller.tick()

@@ -2,6 +2,7 @@
 and when the world is quiet, soon as wanted."""
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from hypothesis import Phase, settings
@@ -10,6 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from protos.errors import InvalidRequestError
 from router.placement import Placement
+from router.replication import ReplicaRule, ReplicatedPart, Replication
 from tests.cluster.controller.paper_mesh import MISSES, SHAPE, TIMING, PaperMesh, PaperProcess, pairs_of
 
 MOST_WORKERS = 6
@@ -17,6 +19,7 @@ SETTLED_AFTER = 40
 """Ticks: a load, a publication and a retirement, some of them twice."""
 
 numbers = st.integers(0, 100)
+parts = st.none() | st.integers(0, SHAPE.num_experts - 1)
 
 
 def settle(mesh: PaperMesh) -> None:
@@ -36,9 +39,9 @@ def check_as_wanted(mesh: PaperMesh) -> None:
     assert mesh.care.trouble is None
     assert mesh.processes.keys() == mesh.wanted
     nodes = {name: process.node for name, process in mesh.processes.items()}
-    wanted = min(mesh.replicas, len(mesh.wanted))
-    for experts in published.hosts:
-        for hosts in experts:
+    least = mesh.replication.limited(len(mesh.wanted)).least_hosts(SHAPE.num_layers, SHAPE.num_experts)
+    for experts, least_of_layer in zip(published.hosts, least, strict=True):
+        for hosts, wanted in zip(experts, least_of_layer, strict=True):
             assert len(hosts) >= wanted
             on_nodes = Counter(nodes[published.workers[host]] for host in hosts)
             assert max(on_nodes.values()) <= -(-len(hosts) // len(set(nodes.values())))
@@ -53,7 +56,7 @@ class Care(RuleBasedStateMachine):
 
     @initialize(num_experts=st.integers(1, 4), replicas=st.integers(1, 3), num_attention=st.integers(1, 3))
     def begin(self, num_experts: int, replicas: int, num_attention: int) -> None:
-        self.mesh = PaperMesh(num_experts, min(replicas, num_experts), num_attention)
+        self.mesh = PaperMesh(num_experts, Replication(min(replicas, num_experts)), num_attention)
 
     @rule(count=st.integers(1, 9))
     def time_passes(self, count: int) -> None:
@@ -81,9 +84,22 @@ class Care(RuleBasedStateMachine):
 
     @rule(replicas=st.integers(1, 3))
     def replication_is_set(self, replicas: int) -> None:
-        replicas = min(replicas, len(self.mesh.wanted))
-        self.mesh.care.replicate(replicas)
-        self.mesh.replicas = replicas
+        self._replicate(replace(self.mesh.replication, every=min(replicas, len(self.mesh.wanted))))
+
+    @rule(layer=st.integers(0, SHAPE.num_layers - 1), expert=parts, replicas=st.integers(1, 4))
+    def a_rule_is_said(self, layer: int, expert: int | None, replicas: int) -> None:
+        self._replicate(self.mesh.replication.with_rule(ReplicaRule(ReplicatedPart(layer, expert), replicas)))
+
+    @precondition(lambda self: self.mesh.replication.rules)
+    @rule(number=numbers)
+    def a_rule_is_taken_back(self, number: int) -> None:
+        rules = self.mesh.replication.rules
+        self._replicate(self.mesh.replication.without(rules[number % len(rules)].part))
+
+    @rule(max_loads=st.integers(0, 9))
+    def load_is_made_more_even(self, max_loads: int) -> None:
+        if self.mesh.care.published is not None:
+            assert self.mesh.care.take_up(self.mesh.care.search().found(max_loads))
 
     @rule()
     def the_controller_is_replaced(self) -> None:
@@ -101,6 +117,10 @@ class Care(RuleBasedStateMachine):
         if hasattr(self, "mesh"):
             settle(self.mesh)
             check_as_wanted(self.mesh)
+
+    def _replicate(self, replication: Replication) -> None:
+        self.mesh.care.replicate(replication)
+        self.mesh.replication = replication
 
     def _any(self, number: int) -> PaperProcess:
         names = sorted(self.mesh.processes)
@@ -121,7 +141,7 @@ def num_held(placement: Placement, worker: str) -> int:
 
 
 def begun(num_experts: int, replicas: int) -> PaperMesh:
-    mesh = PaperMesh(num_experts, replicas, num_attention=2)
+    mesh = PaperMesh(num_experts, Replication(replicas), num_attention=2)
     settle(mesh)
     check_as_wanted(mesh)
     return mesh
@@ -217,7 +237,7 @@ def test_experts_stay_while_one_attention_worker_uses_an_old_placement() -> None
 
 
 def test_a_small_worker_is_given_what_it_has_room_for() -> None:
-    mesh = PaperMesh(3, 1, num_attention=1)
+    mesh = PaperMesh(3, Replication(1), num_attention=1)
     mesh.processes["expert-2"].capacity_bytes = 250
     settle(mesh)
     check_as_wanted(mesh)
@@ -226,7 +246,7 @@ def test_a_small_worker_is_given_what_it_has_room_for() -> None:
 
 
 def test_what_fits_nowhere_is_said() -> None:
-    mesh = PaperMesh(2, 1, num_attention=1)
+    mesh = PaperMesh(2, Replication(1), num_attention=1)
     for process in mesh.processes.values():
         process.capacity_bytes = 450
     settle(mesh)
@@ -235,6 +255,25 @@ def test_what_fits_nowhere_is_said() -> None:
     assert "8" in mesh.care.trouble
 
 
+def test_what_was_found_for_a_mesh_that_is_no_more_is_not_taken_up() -> None:
+    mesh = begun(3, 1)
+    found = mesh.care.search().found(4)
+    mesh.care.replicate(Replication(2))
+    assert not mesh.care.take_up(found)
+    assert mesh.care.take_up(mesh.care.search().found(4))
+
+
+def test_of_itself_it_searches_now_and_then_if_anything_was_measured() -> None:
+    mesh = begun(3, 1)
+    assert mesh.care.due_search(mesh.now) is None
+    due = mesh.now + TIMING.rebalance_every_s
+    assert mesh.care.due_search(due) is None
+    mesh.processes["expert-1"].layer_to_tokens = {1: (0, 0, 9, 0, 0)}
+    mesh.tick()
+    assert mesh.care.due_search(2 * due) is not None
+    assert mesh.care.due_search(2 * due) is None
+
+
 def test_there_is_nothing_to_rebalance_before_there_is_a_placement() -> None:
     with pytest.raises(InvalidRequestError, match="no placement yet"):
-        PaperMesh(2, 1, 1).care.rebalance(4)
+        PaperMesh(2, Replication(), 1).care.search()

@@ -1,16 +1,28 @@
 """What operators want, remembered as text."""
 
+from dataclasses import replace
+
 import pytest
 
 from cluster.controller.wishes import Wishes
 from protos.errors import ConfigError, InvalidRequestError
+from router.replication import ReplicaRule, ReplicatedPart
 from workers.membership.members import WorkerKind
 
-WISHES = Wishes(2, 3, 2, ((0, 1), (2, 3, 4)), ("expert-1",))
+RULES = (ReplicaRule(ReplicatedPart(layer=4), 2), ReplicaRule(ReplicatedPart(1, 0), 3))
+WISHES = Wishes(2, 3, 2, ((0, 1), (2, 3, 4)), ("expert-1",), RULES)
 
 
 def test_they_come_back_as_they_were() -> None:
     assert Wishes.from_text(WISHES.to_text()) == WISHES
+
+
+def test_what_an_earlier_release_has_remembered_is_read() -> None:
+    text = (
+        '{"num_attention": 2, "num_experts": 3, "replicas": 2, "stages": [[0, 1], [2, 3, 4]], '
+        '"drained": ["expert-1"]}'
+    )
+    assert Wishes.from_text(text) == replace(WISHES, rules=())
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[1]", '{"num_attention": 1}'])
@@ -46,3 +58,12 @@ def test_drained_workers_leave_and_may_return() -> None:
 def test_what_cannot_be_is_refused(attention: int, experts: int, replicas: int) -> None:
     with pytest.raises(InvalidRequestError):
         Wishes(attention, experts, replicas)
+
+
+@pytest.mark.parametrize("replicas", [0, 4])
+def test_a_rule_asks_for_no_more_replicas_than_there_are_workers(replicas: int) -> None:
+    rule = ReplicaRule(ReplicatedPart(5, 17), replicas)
+    with pytest.raises(
+        InvalidRequestError, match=f"{replicas} replicas .* of expert 17 of layer 5; .* 1 to 3"
+    ):
+        Wishes(1, 3, rules=(rule,))

@@ -11,7 +11,7 @@ from cluster.plan.hardware import Hardware, Node
 from cluster.plan.lay_out import lay_out
 from cluster.plan.memory import process_bytes
 from cluster.plan.mesh_plan import ShardKind
-from cluster.plan.stages import cut_layers
+from cluster.plan.stages import cut_layers, even_cut
 from cluster.plan.wanted import Wanted
 from model.config import GPT_OSS_20B, GPT_OSS_120B
 from protos.errors import ConfigError, DoesNotFitError
@@ -119,7 +119,7 @@ def test_what_attention_lacks_is_said() -> None:
     with pytest.raises(
         DoesNotFitError,
         match=r"attention-0 does not fit on small:0 of n0: beside 4\.3 GB of weights it takes 2\.\d GB for "
-        r"itself, a step and the smallest cache; that is 1\.\d GB more than the 5 GB that are there",
+        r"itself, a step and the smallest cache; that is 1\.\d GB more than the 5\.0 GB that are there",
     ):
         lay_out(GPT_OSS_120B, hardware(1, 1, memory_mb=5_000), Wanted(experts=1))
 
@@ -139,6 +139,13 @@ def test_layers_are_cut_where_the_cache_is_longest() -> None:
     assert [len(layers) for layers in cut_layers(ODD_TINY, 5, tokens_of)] == [1] * 5
     with pytest.raises(ConfigError, match="6 stages are asked for, and the model has 5 layers"):
         cut_layers(ODD_TINY, 6, tokens_of)
+
+
+@pytest.mark.parametrize(("count", "sizes"), [(1, [5]), (2, [3, 2]), (3, [2, 2, 1]), (4, [2, 1, 1, 1])])
+def test_without_any_knowledge_layers_are_cut_into_even_parts(count: int, sizes: list[int]) -> None:
+    cut = even_cut(ODD_TINY, count)
+    assert [layer for layers in cut for layer in layers] == list(range(5))
+    assert [len(layers) for layers in cut] == sizes
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,14 +16,17 @@ from ray.cluster_utils import Cluster
 
 from cluster.cluster_client import ClusterClient
 from cluster.config.config_file import load_config
+from cluster.controller.fleet import WorkerSpec
 from cluster.environment import let_ray_keep_to_itself
 from cluster.first_wishes import first_wishes, mesh_shape
 from cluster.ray.find_controller import find_controller
 from cluster.ray.mesh import begin_mesh, take_down
 from cluster.ray.names import CONTROLLER
 from cluster.ray.ray_cluster import open_ray
+from cluster.ray.ray_fleet import RayFleet
 from cluster.status_table import is_serving
 from model.local_model import LocalModel
+from router.replication import ReplicaRule, ReplicatedPart
 from tests.cluster.running_mesh import mesh_config
 from tests.cluster.traffic import Traffic, some_requests
 from workers.membership.members import MeshTopology, WorkerKind
@@ -110,7 +114,7 @@ def mesh(config_file: Path, spoken_folder: Path) -> Iterator[MeshOnRay]:
     config = load_config(config_file)
     joined = open_ray(config.cluster)
     shape = mesh_shape(config, spoken_folder)
-    begin_mesh(config, joined, shape, first_wishes(config, shape.num_layers))
+    begin_mesh(config, joined, shape, first_wishes(config, ()))
     mesh = MeshOnRay()
     try:
         mesh.wait_until(is_serving, "serving")
@@ -145,9 +149,11 @@ def test_a_killed_expert_worker_begins_anew(mesh: MeshOnRay, spoken_model: Local
 def test_a_killed_controller_adopts_what_is_there(mesh: MeshOnRay, spoken_model: LocalModel) -> None:
     client = mesh.client()
     client.set_replication(3)
+    client.set_replication(2, layer=1)
     client.close()
     before = mesh.wait_until(
-        lambda topology: topology.replicas == 3 and is_serving(topology), "three replicas"
+        lambda topology: topology.replicas == 3 and bool(topology.rules) and is_serving(topology),
+        "three replicas",
     )
     pids = mesh.pids()
     pid = pid_of_controller()
@@ -159,6 +165,7 @@ def test_a_killed_controller_adopts_what_is_there(mesh: MeshOnRay, spoken_model:
     assert running.finish(WITHIN_S).losses == (0, 0, 0)
     assert mesh.pids() == pids
     assert after.replicas == 3
+    assert after.rules == (ReplicaRule(ReplicatedPart(layer=1), 2),)
     assert after.placement is not None
     assert before.placement is not None
     assert after.placement.epoch >= before.placement.epoch
@@ -168,6 +175,7 @@ def test_it_grows_and_shrinks_while_it_serves(mesh: MeshOnRay, spoken_model: Loc
     client = mesh.client()
     running = mesh.traffic.begin(some_requests(spoken_model, 30, max_tokens=40, seed=2), at_once=4)
     client.set_replication(1)
+    client.take_back_replication(layer=1)
     client.drain(worker="expert-0")
     mesh.wait_until(lambda _: "expert-0" not in mesh.pids() and is_serving(mesh.topology), "drained")
     client.scale(experts=4)
@@ -215,6 +223,32 @@ def test_serve_finds_the_mesh_and_leaves_it_running(mesh: MeshOnRay, config_file
     assert "expertmesh: the mesh tried is there already, and goes on as it was configured" in said
     assert said[-1] == "expertmesh: the mesh tried runs on; `expertmesh stop` ends it"
     assert mesh.pids() == pids
+
+
+@pytest.fixture
+def other_fleet(mesh: MeshOnRay, config_file: Path) -> Iterator[RayFleet]:
+    """Of another mesh on the same Ray, whose expert workers want GPUs and whose model is not there."""
+    del mesh
+    config = load_config(config_file)
+    experts = replace(config.cluster.experts, device="cuda")
+    wrong = replace(config, model="./absent", cluster=replace(config.cluster, experts=experts))
+    yield RayFleet(wrong, "other")
+    take_down("other")
+
+
+def test_what_keeps_a_worker_from_beginning_is_known(other_fleet: RayFleet) -> None:
+    expected = {
+        "expert-0": "2 GPUs are asked for that no node of Ray has free; add nodes with GPUs",
+        "attention-0": "the model ./absent does not exist",
+    }
+    other_fleet.spawn([WorkerSpec(name, WorkerKind(name[:-2])) for name in (*expected, "expert-1")])
+    for name, words in expected.items():
+        end = time.monotonic() + WITHIN_S
+        while not other_fleet.hindrances([name]).get(name, "").startswith(words):
+            assert time.monotonic() < end, other_fleet.hindrances(list(expected))
+            time.sleep(0.2)
+    other_fleet.stop("attention-0")
+    assert other_fleet.hindrances(["attention-0"]) == {}
 
 
 def test_stop_ends_it(mesh: MeshOnRay, config_file: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from cluster.config.config import Config
 from cluster.config.config_file import parse_config
-from cluster.ray.needs import needs_of, num_threads, with_devices
+from cluster.ray.needs import check_gpus, needs_of, num_gpus_wanted, num_threads, with_devices
 from protos.errors import ConfigError
 from workers.membership.members import WorkerKind
 
@@ -57,6 +57,20 @@ def test_a_worker_on_a_gpu_reserves_it() -> None:
     assert needs_of(config, WorkerKind.EXPERT).resources == {"CPU": 0.01, "GPU": 1}
     assert needs_of(config, WorkerKind.ATTENTION).resources == {"CPU": 0.01}
     assert needs_of(config, WorkerKind.STAGE).resources == {"CPU": 0.01}
+
+
+def test_gpus_are_counted_by_worker() -> None:
+    cluster = {"attention": {"replicas": 2, "stages": 3}, "experts": {"workers": 5, "device": "cuda"}}
+    assert num_gpus_wanted(config_of(engine={"device": "cuda"}, cluster=cluster)) == 11
+    assert num_gpus_wanted(config_of(engine={"device": "cpu"}, cluster=cluster)) == 5
+
+
+def test_more_workers_than_gpus_are_refused() -> None:
+    config = with_devices(config_of(engine={"device": "cuda"}, cluster={"experts": {"workers": 3}}), 0)
+    with pytest.raises(ConfigError, match=r"engine.device is cuda .* so 1 worker .* finds 0 GPUs here"):
+        check_gpus(config, 0)
+    check_gpus(config, 1)
+    check_gpus(with_devices(config_of(), 0), 0)
 
 
 def test_threads_share_the_cores() -> None:

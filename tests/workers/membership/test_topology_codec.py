@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from protos.gen.v1 import cluster_pb2 as pb
 from router.placement import Placement
+from router.replication import ReplicaRule, ReplicatedPart
 from workers.membership.members import Announcement, MeshTopology, WorkerKind, WorkerState, WorkerStatus
 from workers.membership.topology_codec import (
     announcement_from_message,
@@ -52,6 +53,11 @@ def test_the_whole_topology() -> None:
         num_lost=2,
         num_rebalances=1,
         replicas=3,
+        rules=(
+            ReplicaRule(ReplicatedPart(layer=0), 4),
+            ReplicaRule(ReplicatedPart(expert=0), 5),
+            ReplicaRule(ReplicatedPart(2, 7), 6),
+        ),
         activities=("one", "two"),
     )
     assert there_and_back(topology) == topology
@@ -80,6 +86,8 @@ def test_kinds_of_a_newer_release_are_left_out() -> None:
     message = topology_to_message(MeshTopology(workers=(WORKER, WORKER)))
     message.workers[0].kind = 99  # type: ignore[assignment]
     assert topology_from_message(message).workers == (WORKER,)
+    message.rules.add(replicas=3)
+    assert topology_from_message(message).rules == ()
     said = announcement_to_message(SAID)
     said.kind = 99  # type: ignore[assignment]
     assert announcement_from_message(said) is None
