@@ -23,6 +23,9 @@ from kernels.paging import PageTable
 from model.kv_cache import KvCache
 from model.step_batch import LayerView, StepBatch
 
+EXACT_SIZES = 4
+"""Sequences up to this many have a recording for each number, and from there on for each power of two."""
+
 WIDTH_GROWTH = 4
 FIRST_WIDTH = 64
 """Pages of a table: 64, 256, 1024, …, so that a sequence meets few recordings while it grows. Attention's
@@ -53,7 +56,7 @@ class Bucket:
     def of(cls, batch: StepBatch) -> "Bucket":
         """The least that holds this step."""
         return cls(
-            _next_power(len(batch.token_ids)),
+            _next_size(len(batch.token_ids)),
             _next_width(batch.full.queries.table.pages.shape[1]),
             _next_width(batch.sliding.queries.table.pages.shape[1]),
         )
@@ -101,22 +104,28 @@ class _Recording:
         return self._play()
 
 
-def record_on_gpu(step: Callable[[], Tensor]) -> Callable[[], Tensor]:
-    """The `Recorder` of a GPU. The first run, not recorded, compiles kernels and warms up libraries."""
-    stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
-    stream.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(stream):
-        step()
-    torch.cuda.current_stream().wait_stream(stream)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        result = step()
+class GpuRecorder:
+    """The `Recorder` of a GPU. Recordings share memory: one at a time is played, and its result read."""
 
-    def play() -> Tensor:
-        graph.replay()
-        return result
+    def __init__(self) -> None:
+        self._pool = torch.cuda.graph_pool_handle()
 
-    return play
+    def __call__(self, step: Callable[[], Tensor]) -> Callable[[], Tensor]:
+        """The first run, not recorded, compiles kernels and warms up libraries."""
+        stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):
+            step()
+        torch.cuda.current_stream().wait_stream(stream)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph, pool=self._pool, capture_error_mode="thread_local"):
+            result = step()
+
+        def play() -> Tensor:
+            graph.replay()
+            return result
+
+        return play
 
 
 def _is_all_decodes(batch: StepBatch) -> bool:
@@ -161,8 +170,9 @@ def _numbers(batch: StepBatch) -> list[Tensor]:
     ]
 
 
-def _next_power(count: int) -> int:
-    return 1 << (count - 1).bit_length()
+def _next_size(count: int) -> int:
+    """Few idle sequences beside few: each reads experts of its own."""
+    return count if count <= EXACT_SIZES else 1 << (count - 1).bit_length()
 
 
 def _next_width(width: int) -> int:

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from benchmarks.gpu.case import Case, num_bytes
 from benchmarks.gpu.stage import Machine
+from kernels.choose import Draws, choose
 from kernels.paging import PagedKeysValues
 from kernels.rmsnorm import add_rmsnorm
 from kernels.rope import RotaryTable, rotate
@@ -21,6 +22,8 @@ def row_cases(machine: Machine) -> Iterator[Case]:
         yield _norm(machine, num_tokens)
         yield _route(machine, num_tokens)
         yield _rotate_and_store(machine, num_tokens)
+    for num_rows in machine.sizes.batches:
+        yield _choose(machine, num_rows)
 
 
 def _values(machine: Machine, *shape: int) -> Tensor:
@@ -55,6 +58,32 @@ def _route(machine: Machine, num_tokens: int) -> Case:
         lambda: route(logits, top_k).weights,
         lambda: torch.softmax(logits.double().sort(dim=1, descending=True).values[:, :top_k], dim=1),
         num_bytes(logits) + num_tokens * top_k * 12,
+    )
+
+
+def _choose(machine: Machine, num_rows: int) -> Case:
+    """Rows with every filter at work, of which one token is left: the draw itself is in no doubt."""
+    vocab = machine.sizes.models[0].config.vocab_size
+    scores = torch.randn(num_rows, vocab, device=machine.device)
+
+    def reals(value: float) -> Tensor:
+        return torch.full((num_rows,), value, dtype=torch.float64, device=machine.device)
+
+    numbers = torch.arange(num_rows, device=machine.device)
+    draws = Draws(
+        temperature=reals(0.7),
+        top_k=torch.ones_like(numbers),
+        top_p=reals(0.9),
+        min_p=reals(0.1),
+        seeds=numbers,
+        positions=numbers,
+        choices=numbers,
+    )
+    return Case(
+        f"choose with every filter, {num_rows} rows",
+        lambda: choose(scores, draws),
+        lambda: scores.argmax(dim=1).double(),
+        num_bytes(scores),
     )
 
 

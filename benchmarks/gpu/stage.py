@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from model.config import GPT_OSS_20B, GPT_OSS_120B, LayerKind, ModelConfig
-from model.decode_graphs import Recorder, record_on_gpu
+from model.decode_graphs import GpuRecorder, Recorder
 
 FLUSH_BYTES = 256 << 20  # more than any second-level cache
 NUM_ROUNDS = 10
@@ -82,7 +82,6 @@ class GpuMachine:
     dtype = torch.bfloat16
     error_limit = 5e-3
     decode_goal = 0.7
-    recorder = staticmethod(record_on_gpu)
     sizes = Sizes(
         models=(
             Capped("20b in 16 GB", GPT_OSS_20B, 16 * 10**9),
@@ -97,6 +96,7 @@ class GpuMachine:
     )
 
     def __init__(self) -> None:
+        self.recorder = GpuRecorder()
         self._flush = torch.empty(FLUSH_BYTES, dtype=torch.uint8, device=self.device)
 
     def seconds(self, work: Callable[[], object]) -> float:

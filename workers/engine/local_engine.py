@@ -14,7 +14,7 @@ from kernels.cpu.settings import DEFAULT_SETTINGS, CpuKernelSettings
 from model.checkpoint import Checkpoint
 from model.checkpoint.progress import ProgressBar
 from model.config import ModelConfig
-from model.decode_graphs import DecodeGraphs, record_on_gpu
+from model.decode_graphs import DecodeGraphs, GpuRecorder
 from model.experts import Experts
 from model.gpu_experts import gpu_kernels_take
 from model.local_model import LocalModel
@@ -124,7 +124,7 @@ def local_engine(
     forward_pass: ForwardPass = later or model.forward_pass
     if is_recorded:
         forward_pass = DecodeGraphs(
-            model.forward_pass.forward, record_on_gpu, settings.max_running, spare_page=num_pages
+            model.forward_pass.forward, GpuRecorder(), settings.max_running, spare_page=num_pages
         )
     core = EngineCore(
         LocalStepModel(forward_pass, cache, Sampler(config.vocab_size)),

@@ -35,7 +35,16 @@ def test_dry_run(tmp_path: Path) -> None:
     errors = {name: row for name, row in rows.items() if name.endswith(": error")}
     assert {name for name, row in errors.items() if not row["met"]} == set()
     kernels = {name.partition(",")[0] for name in errors}
-    for kernel in ("gate_up", "down", "plan", "combine", "add_rmsnorm", "route", "rotate and store"):
+    for kernel in (
+        "gate_up",
+        "down",
+        "plan",
+        "combine",
+        "add_rmsnorm",
+        "route",
+        "rotate and store",
+        "choose with every filter",
+    ):
         assert kernel in kernels
     assert any(name.startswith("attention decode") for name in errors)
     assert any(name.startswith("attention prefill") for name in errors)
