@@ -21,8 +21,8 @@ from torch import Tensor
 from kernels.attention import AttentionQueries
 from kernels.gpu.attention_merge import Parts, merge_launch
 from kernels.gpu.configs import DECODE_ATTENTION
-from kernels.gpu.launch import Launch, operand_type
-from kernels.gpu.visible import LOG2_E, first_visible, load_block
+from kernels.gpu.launch import Launch
+from kernels.gpu.visible import LOG2_E, first_visible, load_block, paged_arguments, paged_constants
 from kernels.paging import PagedKeysValues
 
 _LOG2_E = tl.constexpr(LOG2_E)
@@ -104,43 +104,25 @@ def num_chunks(table_width: int, page_size: int, window: int | None) -> int:
 def parts_launch(
     query: Tensor, cache: PagedKeysValues, queries: AttentionQueries, window: int | None, parts: Parts
 ) -> Launch:
-    assert query.is_contiguous()
-    assert cache.keys.is_contiguous()
-    assert cache.values.is_contiguous()
-    num_sequences, num_heads, head_dim = query.shape
-    num_kv_heads = cache.keys.shape[2]
-    assert num_sequences == len(queries.first_positions), "decode is one token a sequence"
-    group = num_heads // num_kv_heads
-    config = DECODE_ATTENTION
+    num_sequences, num_kv_heads, most_chunks, group = parts.largest.shape
+    assert num_sequences == len(queries.first_positions) == len(query), "decode is one token a sequence"
     return Launch(
         parts_body,
-        (num_sequences, num_kv_heads, parts.largest.shape[2]),
+        (num_sequences, num_kv_heads, most_chunks),
         {
-            "query_ptr": query,
-            "keys_ptr": cache.keys,
-            "values_ptr": cache.values,
-            "pages_ptr": queries.table.pages,
-            "first_page_ptr": queries.table.first_page,
+            **paged_arguments(query, cache, queries),
             "positions_ptr": queries.first_positions,
             "mixed_ptr": parts.mixed,
             "largest_ptr": parts.largest,
             "total_ptr": parts.total,
-            "table_width": queries.table.pages.shape[1],
-            "scale": head_dim**-0.5,
         },
         {
-            "WINDOW": window,
-            "PAGE_SIZE": cache.page_size,
-            "KV_HEADS": num_kv_heads,
-            "GROUP": group,
-            "HEAD_DIM": head_dim,
+            **paged_constants(query, cache, window),
             "ROWS": max(16, triton.next_power_of_2(group)),
-            "DIM_ROOM": max(16, triton.next_power_of_2(head_dim)),
-            "CHUNK": config.chunk,
-            "BLOCK": config.block,
-            "OPERAND": operand_type(query),
+            "CHUNK": DECODE_ATTENTION.chunk,
+            "BLOCK": DECODE_ATTENTION.block,
         },
-        config.warps,
+        DECODE_ATTENTION.warps,
     )
 
 

@@ -20,8 +20,8 @@ from torch import Tensor
 
 from kernels.attention import AttentionQueries
 from kernels.gpu.configs import PREFILL_ATTENTION
-from kernels.gpu.launch import Launch, operand_type
-from kernels.gpu.visible import LOG2_E, first_visible, load_block
+from kernels.gpu.launch import Launch
+from kernels.gpu.visible import LOG2_E, first_visible, load_block, paged_arguments, paged_constants
 from kernels.paging import PagedKeysValues
 
 _LOG2_E = tl.constexpr(LOG2_E)
@@ -118,48 +118,29 @@ def prefill_launch(
     window: int | None,
     result: Tensor,
 ) -> Launch:
-    assert query.is_contiguous()
-    assert cache.keys.is_contiguous()
-    assert cache.values.is_contiguous()
-    num_tokens, num_heads, head_dim = query.shape
-    num_kv_heads = cache.keys.shape[2]
-    num_sequences = len(queries.first_positions)
-    group = num_heads // num_kv_heads
-    group_room = triton.next_power_of_2(group)
-    config = PREFILL_ATTENTION
-    tokens = max(1, config.rows // group_room)
+    num_tokens, num_sequences, num_kv_heads = len(query), len(queries.first_positions), cache.keys.shape[2]
+    group_room = triton.next_power_of_2(query.shape[1] // num_kv_heads)
+    tokens = max(1, PREFILL_ATTENTION.rows // group_room)
     most_tiles = num_sequences + (num_tokens - num_sequences) // tokens
     return Launch(
         prefill_body,
         (num_kv_heads, most_tiles),
         {
-            "query_ptr": query,
-            "keys_ptr": cache.keys,
-            "values_ptr": cache.values,
-            "pages_ptr": queries.table.pages,
-            "first_page_ptr": queries.table.first_page,
+            **paged_arguments(query, cache, queries),
             "starts_ptr": queries.starts,
             "first_positions_ptr": queries.first_positions,
             "sinks_ptr": sinks,
             "result_ptr": result,
             "num_sequences": num_sequences,
-            "table_width": queries.table.pages.shape[1],
-            "scale": head_dim**-0.5,
         },
         {
-            "WINDOW": window,
-            "PAGE_SIZE": cache.page_size,
-            "KV_HEADS": num_kv_heads,
-            "GROUP": group,
+            **paged_constants(query, cache, window),
             "GROUP_ROOM": group_room,
-            "HEAD_DIM": head_dim,
-            "DIM_ROOM": max(16, triton.next_power_of_2(head_dim)),
             "SEQUENCES_ROOM": triton.next_power_of_2(num_sequences),
             "TOKENS": tokens,
-            "BLOCK": config.block,
-            "OPERAND": operand_type(query),
+            "BLOCK": PREFILL_ATTENTION.block,
         },
-        config.warps,
+        PREFILL_ATTENTION.warps,
     )
 
 

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from kernels.gpu.configs import expert_tiles
 from kernels.gpu.expert_layout import ArrangedMatrix
+from kernels.gpu.expert_tile import rows_of_tile, tile_arguments, weight_arguments, weight_places
 from kernels.gpu.fp4 import decode
 from kernels.gpu.launch import Launch, operand_type
 from kernels.gpu.plan import tiles_of
@@ -47,29 +48,22 @@ def down_body(
     tile = tl.program_id(1)
     if tile >= tl.load(num_tiles_ptr):
         return
-    expert = tl.load(tile_experts_ptr + tile).to(tl.int64)
-    start = tl.load(tile_starts_ptr + tile)
-    stop = tl.load(offsets_ptr + expert + 1).to(tl.int32)
-    places = start + tl.arange(0, HEIGHT)  # [HEIGHT]
-    is_row = places < stop
+    expert, places, is_row = rows_of_tile(tile, offsets_ptr, tile_experts_ptr, tile_starts_ptr, HEIGHT)
 
     NUM_BLOCKS: tl.constexpr = INTERMEDIATE // 32
     outs = tl.program_id(0) * OUTS + tl.arange(0, OUTS)  # [OUTS]
     is_out = outs < HIDDEN
-    position = tl.arange(0, BLOCKS * 8)
-    block = position // 8  # [BLOCKS · 8]
-    word = position % 8
-    each_block = tl.arange(0, BLOCKS)
     words_ptr += expert * (NUM_BLOCKS * HIDDEN * 8)
     scales_ptr += expert * (tl.cdiv(NUM_BLOCKS, 4) * HIDDEN * 4)
-    words_at = block[None, :] * (HIDDEN * 8) + outs[:, None] * 8 + word[None, :]  # [OUTS, BLOCKS · 8]
-    scales_at = (each_block // 4)[None, :] * (HIDDEN * 4) + outs[:, None] * 4 + (each_block % 4)[None, :]
-    y_at = places.to(tl.int64)[None, :] * INTERMEDIATE + (block * 32 + word)[:, None]  # [BLOCKS · 8, HEIGHT]
+    words_at, scales_at, values_at = weight_places(outs, HIDDEN, BLOCKS)
+    y_at = places.to(tl.int64)[None, :] * INTERMEDIATE + values_at[:, None]  # [BLOCKS · 8, HEIGHT]
+    block = tl.arange(0, BLOCKS * 8) // 8
+    four = tl.arange(0, BLOCKS) // 4 * 4
 
     total = tl.zeros((OUTS, HEIGHT), dtype=tl.float32)
     for first in range(0, NUM_BLOCKS, BLOCKS):
         is_word = is_out[:, None] & (first + block < NUM_BLOCKS)[None, :]
-        is_scale = is_out[:, None] & (first + each_block // 4 * 4 < NUM_BLOCKS)[None, :]
+        is_scale = is_out[:, None] & (first + four < NUM_BLOCKS)[None, :]
         is_y = is_row[None, :] & (first + block < NUM_BLOCKS)[:, None]
         y_here = y_ptr + first * 32 + y_at
         words = tl.load(words_ptr + first * (HIDDEN * 8) + words_at, mask=is_word, other=0)
@@ -85,7 +79,9 @@ def down_body(
         total = tl.dot(w3, y3, total)
 
     total += tl.load(bias_ptr + expert * HIDDEN + outs, mask=is_out, other=0.0).to(tl.float32)[:, None]
-    chosen = tl.load(order_ptr + places, mask=is_row, other=0)  # [HEIGHT]
+    chosen = tl.load(
+        order_ptr + places, mask=is_row, other=0
+    )  # [HEIGHT]; here, since the loop needs its registers
     total *= tl.load(weights_ptr + chosen, mask=is_row, other=0.0)[None, :]
     rows_at = chosen[None, :] * HIDDEN + outs[:, None]
     tl.store(rows_ptr + rows_at, total.to(rows_ptr.dtype.element_ty), mask=is_out[:, None] & is_row[None, :])
@@ -110,14 +106,8 @@ def down_launch(
         {
             "y_ptr": y,
             "weights_ptr": assignments.weights,
-            "order_ptr": groups.order,
-            "offsets_ptr": groups.offsets,
-            "tile_experts_ptr": tiles.experts,
-            "tile_starts_ptr": tiles.starts,
-            "num_tiles_ptr": tiles.number,
-            "words_ptr": weight.words,
-            "scales_ptr": weight.scales,
-            "bias_ptr": bias,
+            **tile_arguments(groups),
+            **weight_arguments(weight, bias),
             "rows_ptr": rows,
         },
         {

@@ -22,6 +22,7 @@ from torch import Tensor
 
 from kernels.gpu.configs import expert_tiles
 from kernels.gpu.expert_layout import ArrangedMatrix
+from kernels.gpu.expert_tile import rows_of_tile, tile_arguments, weight_arguments, weight_places
 from kernels.gpu.fp4 import decode
 from kernels.gpu.launch import Launch, operand_type
 from kernels.gpu.plan import tiles_of
@@ -54,36 +55,25 @@ def gate_up_body(
     tile = tl.program_id(1)
     if tile >= tl.load(num_tiles_ptr):
         return
-    expert = tl.load(tile_experts_ptr + tile).to(tl.int64)
-    start = tl.load(tile_starts_ptr + tile)
-    stop = tl.load(offsets_ptr + expert + 1).to(tl.int32)
-    places = start + tl.arange(0, HEIGHT)  # [HEIGHT]
-    is_row = places < stop
+    expert, places, is_row = rows_of_tile(tile, offsets_ptr, tile_experts_ptr, tile_starts_ptr, HEIGHT)
     chosen = tl.load(order_ptr + places, mask=is_row, other=0)
     rows = tl.load(rows_ptr + chosen, mask=is_row, other=0)  # [HEIGHT]
 
     NUM_BLOCKS: tl.constexpr = HIDDEN // 32
     outs = tl.program_id(0) * OUTS + tl.arange(0, OUTS)  # [OUTS]
     is_out = outs < INTERMEDIATE
-    position = tl.arange(0, BLOCKS * 8)
-    block = position // 8  # [BLOCKS · 8]
-    word = position % 8
-    each_block = tl.arange(0, BLOCKS)
     words_ptr += expert * (NUM_BLOCKS * 2 * INTERMEDIATE * 8)
     scales_ptr += expert * (tl.cdiv(NUM_BLOCKS, 4) * 2 * INTERMEDIATE * 4)
-    words_at = (
-        block[None, :] * (2 * INTERMEDIATE * 8) + outs[:, None] * 8 + word[None, :]
-    )  # [OUTS, BLOCKS · 8]
-    scales_at = (
-        (each_block // 4)[None, :] * (2 * INTERMEDIATE * 4) + outs[:, None] * 4 + (each_block % 4)[None, :]
-    )
-    x_at = rows[None, :] * HIDDEN + (block * 32 + word)[:, None]  # [BLOCKS · 8, HEIGHT]
+    words_at, scales_at, values_at = weight_places(outs, 2 * INTERMEDIATE, BLOCKS)
+    x_at = rows[None, :] * HIDDEN + values_at[:, None]  # [BLOCKS · 8, HEIGHT]
+    block = tl.arange(0, BLOCKS * 8) // 8
+    four = tl.arange(0, BLOCKS) // 4 * 4
 
     gate = tl.zeros((OUTS, HEIGHT), dtype=tl.float32)
     up = tl.zeros((OUTS, HEIGHT), dtype=tl.float32)
     for first in range(0, NUM_BLOCKS, BLOCKS):
         is_word = is_out[:, None] & (first + block < NUM_BLOCKS)[None, :]
-        is_scale = is_out[:, None] & (first + each_block // 4 * 4 < NUM_BLOCKS)[None, :]
+        is_scale = is_out[:, None] & (first + four < NUM_BLOCKS)[None, :]
         is_x = is_row[None, :] & (first + block < NUM_BLOCKS)[:, None]
         words_here = words_ptr + first * (2 * INTERMEDIATE * 8) + words_at
         scales_here = scales_ptr + first * (2 * INTERMEDIATE) + scales_at
@@ -138,14 +128,8 @@ def gate_up_launch(
         {
             "x_ptr": x,
             "rows_ptr": assignments.rows,
-            "order_ptr": groups.order,
-            "offsets_ptr": groups.offsets,
-            "tile_experts_ptr": tiles.experts,
-            "tile_starts_ptr": tiles.starts,
-            "num_tiles_ptr": tiles.number,
-            "words_ptr": weight.words,
-            "scales_ptr": weight.scales,
-            "bias_ptr": bias,
+            **tile_arguments(groups),
+            **weight_arguments(weight, bias),
             "y_ptr": y,
             "limit": limit,
         },
