@@ -36,6 +36,7 @@ class AttentionQueries:
     starts: Tensor  # [sequences + 1] int64
     first_positions: Tensor  # [sequences] int64
     table: PageTable
+    num_single: int = 0  # so many sequences, the first ones, are known to have one query each
 
 
 def attention(
@@ -55,13 +56,16 @@ def attention(
 def _on_gpu(
     query: Tensor, cache: PagedKeysValues, queries: AttentionQueries, sinks: Tensor, window: int | None
 ) -> Tensor:
-    if len(query) == len(queries.first_positions):
+    result = torch.empty_like(query)
+    if queries.num_single > 0:
         from kernels.gpu.attention_decode import attention_decode
 
-        return attention_decode(query, cache, queries, sinks, window)
-    from kernels.gpu.attention_prefill import attention_prefill
+        attention_decode(query, cache, queries, sinks, window, result)
+    if queries.num_single < len(queries.first_positions):
+        from kernels.gpu.attention_prefill import attention_prefill
 
-    return attention_prefill(query, cache, queries, sinks, window)
+        attention_prefill(query, cache, queries, sinks, window, result)
+    return result
 
 
 def attention_reference(

@@ -129,9 +129,9 @@ class GpuRecorder:
 
 
 def _is_all_decodes(batch: StepBatch) -> bool:
-    """By shapes alone: one token a sequence, and each wants its logits."""
+    """One token a sequence, and each wants its logits."""
     num_tokens = len(batch.token_ids)
-    return num_tokens == len(batch.full.queries.first_positions) == len(batch.logit_rows)
+    return num_tokens == batch.full.queries.num_single == len(batch.logit_rows)
 
 
 def _idle_batch(bucket: Bucket, spare_page: int, page_size: int, device: torch.device) -> StepBatch:
@@ -145,7 +145,7 @@ def _idle_batch(bucket: Bucket, spare_page: int, page_size: int, device: torch.d
 
     def view(width: int) -> LayerView:
         table = PageTable(pages=whole(spare_page, count, width), first_page=whole(0, count))
-        queries = AttentionQueries(starts=starts, first_positions=positions, table=table)
+        queries = AttentionQueries(starts, positions, table, num_single=count)
         return LayerView(slots=whole(spare_page * page_size, count), queries=queries)
 
     return StepBatch(

@@ -46,6 +46,7 @@ def _case(
         starts=torch.arange(num_sequences + 1, device=device) * chunk,
         first_positions=first_positions,
         table=PageTable(pages, torch.zeros_like(first_positions)),
+        num_single=num_sequences if chunk == 1 else 0,
     )
     seen = context if window is None else min(context, window + chunk - 1)
     kind = "decode" if chunk == 1 else f"prefill of {chunk}"

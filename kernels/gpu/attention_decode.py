@@ -1,4 +1,4 @@
-"""Attention of one new token per sequence on a GPU: paged, keys split over programs, sink at the merge.
+"""Attention of the sequences with one query on a GPU: paged, keys split over programs, sink at the merge.
 
     visible(k) = 0 ≤ position − k < window          formula and reference: kernels/attention.py
 
@@ -13,7 +13,6 @@ there is).
 Must read the visible keys and values once: 2 · 2 · kv_heads · head_dim bytes a position.
 """
 
-import torch
 import triton
 import triton.language as tl
 from torch import Tensor
@@ -105,7 +104,7 @@ def parts_launch(
     query: Tensor, cache: PagedKeysValues, queries: AttentionQueries, window: int | None, parts: Parts
 ) -> Launch:
     num_sequences, num_kv_heads, most_chunks, group = parts.largest.shape
-    assert num_sequences == len(queries.first_positions) == len(query), "decode is one token a sequence"
+    assert num_sequences == queries.num_single
     return Launch(
         parts_body,
         (num_sequences, num_kv_heads, most_chunks),
@@ -127,12 +126,15 @@ def parts_launch(
 
 
 def attention_decode(
-    query: Tensor, cache: PagedKeysValues, queries: AttentionQueries, sinks: Tensor, window: int | None
-) -> Tensor:
-    """Shapes as in kernels.attention, which calls this where every sequence has one query."""
+    query: Tensor,
+    cache: PagedKeysValues,
+    queries: AttentionQueries,
+    sinks: Tensor,
+    window: int | None,
+    result: Tensor,
+) -> None:
+    """Shapes as in kernels.attention, which calls this for the first sequences, those with one query."""
     most_chunks = num_chunks(queries.table.pages.shape[1], cache.page_size, window)
-    parts = Parts.empty(query, cache.keys.shape[2], most_chunks)
+    parts = Parts.empty(query[: queries.num_single], cache.keys.shape[2], most_chunks)
     parts_launch(query, cache, queries, window, parts).run()
-    result = torch.empty_like(query)
     merge_launch(parts, queries.first_positions, sinks, window, result).run()
-    return result

@@ -99,11 +99,11 @@ class Parts:
 def merge_launch(
     parts: Parts, positions: Tensor, sinks: Tensor, window: int | None, result: Tensor
 ) -> Launch:
-    """positions: [sequences] of the queries, sinks: [heads]"""
-    num_sequences, num_heads, head_dim = result.shape
+    """positions: of the queries, sinks: [heads]; the first rows of the result are theirs."""
+    num_heads, head_dim = result.shape[1:]
     return Launch(
         merge_body,
-        (num_sequences, num_heads),
+        (len(parts.largest), num_heads),
         {
             "mixed_ptr": parts.mixed,
             "largest_ptr": parts.largest,

@@ -13,7 +13,6 @@ many there can be.
 Must read each visible key and value once per tile, and queries and results once.
 """
 
-import torch
 import triton
 import triton.language as tl
 from torch import Tensor
@@ -27,7 +26,7 @@ from kernels.paging import PagedKeysValues
 _LOG2_E = tl.constexpr(LOG2_E)
 
 
-@triton.jit(do_not_specialize=["num_sequences", "table_width"])
+@triton.jit(do_not_specialize=["first_sequence", "num_sequences", "table_width"])
 def prefill_body(
     query_ptr: tl.tensor,
     keys_ptr: tl.tensor,
@@ -38,6 +37,7 @@ def prefill_body(
     first_positions_ptr: tl.tensor,
     sinks_ptr: tl.tensor,
     result_ptr: tl.tensor,
+    first_sequence: int,
     num_sequences: int,
     table_width: int,
     scale: float,
@@ -55,6 +55,7 @@ def prefill_body(
 ) -> None:
     kv_head = tl.program_id(0)
     each = tl.arange(0, SEQUENCES_ROOM)
+    starts_ptr += first_sequence
     starts = tl.load(starts_ptr + each, mask=each < num_sequences, other=0).to(tl.int32)
     stops = tl.load(starts_ptr + each + 1, mask=each < num_sequences, other=0).to(tl.int32)
     num_tiles = (stops - starts + TOKENS - 1) // TOKENS  # [SEQUENCES_ROOM]
@@ -62,8 +63,9 @@ def prefill_body(
     tile = tl.program_id(1)
     if tile >= tl.sum(num_tiles):
         return
-    sequence = tl.sum((past <= tile).to(tl.int32))
-    is_mine = each == sequence
+    mine = tl.sum((past <= tile).to(tl.int32))
+    sequence = first_sequence + mine
+    is_mine = each == mine
     first_token = (tile - tl.sum(tl.where(is_mine, past - num_tiles, 0))) * TOKENS  # of its chunk
     start = tl.sum(tl.where(is_mine, starts, 0))
     num_tokens = tl.minimum(tl.sum(tl.where(is_mine, stops - starts, 0)) - first_token, TOKENS)
@@ -118,7 +120,9 @@ def prefill_launch(
     window: int | None,
     result: Tensor,
 ) -> Launch:
-    num_tokens, num_sequences, num_kv_heads = len(query), len(queries.first_positions), cache.keys.shape[2]
+    num_kv_heads = cache.keys.shape[2]
+    num_sequences = len(queries.first_positions) - queries.num_single
+    num_tokens = len(query) - queries.num_single
     group_room = triton.next_power_of_2(query.shape[1] // num_kv_heads)
     tokens = max(1, PREFILL_ATTENTION.rows // group_room)
     most_tiles = num_sequences + (num_tokens - num_sequences) // tokens
@@ -131,6 +135,7 @@ def prefill_launch(
             "first_positions_ptr": queries.first_positions,
             "sinks_ptr": sinks,
             "result_ptr": result,
+            "first_sequence": queries.num_single,
             "num_sequences": num_sequences,
         },
         {
@@ -145,9 +150,12 @@ def prefill_launch(
 
 
 def attention_prefill(
-    query: Tensor, cache: PagedKeysValues, queries: AttentionQueries, sinks: Tensor, window: int | None
-) -> Tensor:
-    """Shapes as in kernels.attention, which calls this."""
-    result = torch.empty_like(query)
+    query: Tensor,
+    cache: PagedKeysValues,
+    queries: AttentionQueries,
+    sinks: Tensor,
+    window: int | None,
+    result: Tensor,
+) -> None:
+    """Shapes as in kernels.attention, which calls this for the sequences behind those with one query."""
     prefill_launch(query, cache, queries, sinks, window, result).run()
-    return result

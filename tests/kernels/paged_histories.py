@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from itertools import takewhile
 
 import torch
 from torch import Tensor
@@ -70,10 +71,12 @@ def paged(
     table = torch.full((len(rows), max(map(len, rows))), num_pages + 99)  # reading past a row would raise
     for index, pages in enumerate(rows):
         table[index, : len(pages)] = torch.tensor(pages)
+    num_single = sum(1 for _ in takewhile(lambda each: len(each.query) == 1, sequences))
     lengths = torch.tensor([0, *(len(s.query) for s in sequences)])
     queries = AttentionQueries(
         starts=lengths.cumsum(0),
         first_positions=torch.tensor([s.first_position for s in sequences]),
         table=PageTable(table, torch.tensor(first_pages)),
+        num_single=num_single,
     )
     return cache, queries

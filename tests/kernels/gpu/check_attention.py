@@ -4,9 +4,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from kernels.attention import AttentionQueries, attention
 from kernels.gpu.attention_decode import attention_decode, num_chunks, parts_launch
 from kernels.gpu.attention_merge import Parts, merge_launch
-from kernels.gpu.attention_prefill import attention_prefill, prefill_launch
+from kernels.gpu.attention_prefill import prefill_launch
 from kernels.gpu.configs import DECODE_ATTENTION
 from kernels.paging import PagedKeysValues
 from tests.kernels.paged_histories import HEADS, KV_HEADS, History, expected, history, paged
@@ -20,6 +21,14 @@ def poisoned_parts(query: Tensor, chunks: int) -> Parts:
     for tensor in (parts.mixed, parts.largest, parts.total):
         tensor.fill_(torch.nan)
     return parts
+
+
+def decoded(
+    query: Tensor, cache: PagedKeysValues, queries: AttentionQueries, sinks: Tensor, window: int | None = None
+) -> Tensor:
+    result = torch.full_like(query, torch.nan)
+    attention_decode(query, cache, queries, sinks, window, result)
+    return result
 
 
 def close(found: Tensor, sequences: list[History], sinks: Tensor, window: int | None) -> bool:
@@ -46,41 +55,44 @@ def test_decode_of_many_chunks() -> None:
     sequence = history(18 * CHUNK + 5, 1)  # more than the merge takes at a time
     sinks = torch.randn(HEADS)
     cache, queries = paged([sequence], 64, None)
-    assert close(attention_decode(sequence.query, cache, queries, sinks, None), [sequence], sinks, None)
+    assert close(decoded(sequence.query, cache, queries, sinks), [sequence], sinks, None)
 
 
 def test_a_sequence_has_the_same_bits_in_any_batch() -> None:
     sequences = [history(length, 1) for length in (3, 2 * CHUNK + 9, 40)]
     sinks = torch.randn(HEADS)
     cache, queries = paged(sequences, 16, None)
-    together = attention_decode(torch.cat([s.query for s in sequences]), cache, queries, sinks, None)
+    together = decoded(torch.cat([s.query for s in sequences]), cache, queries, sinks)
     for index, sequence in enumerate(sequences):
         cache, queries = paged([sequence], 16, None)
-        alone = attention_decode(sequence.query, cache, queries, sinks, None)
+        alone = decoded(sequence.query, cache, queries, sinks)
         assert torch.equal(alone[0], together[index])
 
 
 @pytest.mark.parametrize("page_size", [7, 16])
 @pytest.mark.parametrize("window", [None, 1, 20, 128])
 def test_prefill(window: int | None, page_size: int) -> None:
-    shapes = [(1, 1), (37, 37), (64, 5), (150, 1), (129, 30), (70, 70)]
+    shapes = [(1, 1), (20, 1), (37, 37), (64, 5), (150, 1), (129, 30), (70, 70)]
     sequences = [history(length, chunk) for length, chunk in shapes]
     sinks = torch.randn(HEADS) * 3
     cache, queries = paged(sequences, page_size, window)
+    assert queries.num_single == 2  # the third with one query comes too late
     query = torch.cat([s.query for s in sequences])
     result = torch.full_like(query, torch.nan)
     prefill_launch(query, cache, queries, sinks, window, result).run()
-    assert close(result, sequences, sinks, window)
+    assert result[:2].isnan().all()  # these are the other kernel's
+    assert close(result[2:], sequences[2:], sinks, window)
+    assert close(attention(query, cache, queries, sinks, window), sequences, sinks, window)
 
 
 @pytest.mark.parametrize("sink", [-1e4, 1e4])
 def test_a_sink_far_above_or_below_every_logit(sink: float) -> None:
     sinks = torch.full((HEADS,), sink)
-    prefilled, decoded = history(30, 30), history(30, 1)
+    prefilled, single = history(30, 30), history(30, 1)
     cache, queries = paged([prefilled], 7, None)
-    assert close(attention_prefill(prefilled.query, cache, queries, sinks, None), [prefilled], sinks, None)
-    cache, queries = paged([decoded], 7, None)
-    assert close(attention_decode(decoded.query, cache, queries, sinks, None), [decoded], sinks, None)
+    assert close(attention(prefilled.query, cache, queries, sinks, None), [prefilled], sinks, None)
+    cache, queries = paged([single], 7, None)
+    assert close(attention(single.query, cache, queries, sinks, None), [single], sinks, None)
 
 
 def test_bfloat16() -> None:
@@ -90,7 +102,7 @@ def test_bfloat16() -> None:
     cache, queries = paged([wide], 16, 20)
     narrow_cache = PagedKeysValues(cache.keys.bfloat16(), cache.values.bfloat16())
     sinks = torch.randn(HEADS)
-    found = attention_prefill(narrow.query, narrow_cache, queries, sinks, 20)
+    found = attention(narrow.query, narrow_cache, queries, sinks, 20)
     assert found.dtype == torch.bfloat16
     error = (found.double() - expected(wide, sinks, 20)).abs()
     assert float(error.max()) < 2**-6  # 8 bits, cut off by the interpreter; values below 4

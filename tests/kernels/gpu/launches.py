@@ -1,7 +1,7 @@
 """Every kernel as the released models launch it, on tensors that have a shape and no memory."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import torch
@@ -95,13 +95,14 @@ def attention(config: ModelConfig, name: str, window: int | None) -> Iterator[Ca
     sequences, tokens, width = 5, 300, 512
     heads, head_dim = config.num_query_heads, config.head_dim
     table = PageTable(integers(sequences, width), integers(sequences))
-    queries = AttentionQueries(integers(sequences + 1), integers(sequences), table)
+    queries = AttentionQueries(integers(sequences + 1), integers(sequences), table, num_single=sequences)
     sinks, decoded, prefilled = like(heads), like(sequences, heads, head_dim), like(tokens, heads, head_dim)
     parts = Parts.empty(decoded, config.num_kv_heads, num_chunks(width, PAGE_SIZE, window))
     yield Case(
         f"{name}: decode", parts_launch(decoded, cache(config), queries, window, parts), Multiplies.FEW
     )
     yield Case(f"{name}: merge", merge_launch(parts, integers(sequences), sinks, window, decoded))
+    queries = replace(queries, num_single=2)
     launch = prefill_launch(prefilled, cache(config), queries, sinks, window, prefilled)
     yield Case(f"{name}: prefill", launch, Multiplies.MANY)
 
