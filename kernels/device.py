@@ -9,16 +9,15 @@ import os
 import torch
 from torch import Tensor
 
+INTERPRETS = os.environ.get("TRITON_INTERPRET") == "1"
+"""Triton's own variable, which it reads once too, when a kernel is defined."""
+
 
 def takes_gpu_kernels(tensor: Tensor) -> bool:
-    """Those on a GPU. All, when Triton is told to interpret its kernels on the CPU (its own variable)."""
-    return tensor.is_cuda or _interprets()
+    """Those on a GPU. All, when Triton is told to interpret its kernels on the CPU."""
+    return tensor.is_cuda or INTERPRETS
 
 
 def takes_gpu_matmuls(tensor: Tensor) -> bool:
     """Of these, the ones in bfloat16: the matrix unit cuts float32 to 10 bits, so that stays with torch."""
-    return _interprets() or (tensor.is_cuda and tensor.dtype == torch.bfloat16)
-
-
-def _interprets() -> bool:
-    return os.environ.get("TRITON_INTERPRET") == "1"
+    return INTERPRETS or (tensor.is_cuda and tensor.dtype == torch.bfloat16)

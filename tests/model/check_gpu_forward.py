@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from kernels import device
 from kernels.gpu.expert_layout import checkpoint_order
 from model.config import ModelConfig
 from model.dummy import dummy_weights
@@ -88,7 +89,7 @@ def steps(model: GptOss, prompts: list[list[int]], following: list[list[int]]) -
 def test_the_forward_pass(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     prompts, following = [random_tokens(n) for n in (27, 2, 9)], [random_tokens(3)]
     found = steps(model_of(folder, arrange=True), prompts, following)
-    monkeypatch.delenv("TRITON_INTERPRET")
+    monkeypatch.setattr(device, "INTERPRETS", False)
     with pytest.raises(WaitsForTheDeviceError):
         steps(model_of(folder, arrange=False), prompts, following)  # the plain form waits; the test can tell
     monkeypatch.setattr(NoWaiting, "REFUSED", ())
