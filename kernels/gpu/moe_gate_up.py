@@ -100,8 +100,10 @@ def gate_up_body(
     bias_ptr += expert * (2 * INTERMEDIATE)
     gate += tl.load(bias_ptr + 2 * outs, mask=is_out, other=0.0).to(tl.float32)[:, None]
     up += tl.load(bias_ptr + 2 * outs + 1, mask=is_out, other=0.0).to(tl.float32)[:, None]
-    gate = tl.minimum(gate, limit)
-    up = tl.maximum(tl.minimum(up, limit), -limit)
+    # What is no number stays none, so that whoever looks at the logits notices.
+    gate = tl.minimum(gate, limit, propagate_nan=tl.PropagateNan.ALL)
+    up = tl.minimum(up, limit, propagate_nan=tl.PropagateNan.ALL)
+    up = tl.maximum(up, -limit, propagate_nan=tl.PropagateNan.ALL)
     y = gate / (1.0 + tl.exp(gate * -ALPHA)) * (up + 1.0)
     y_at = places.to(tl.int64)[None, :] * INTERMEDIATE + outs[:, None]
     tl.store(y_ptr + y_at, y.to(y_ptr.dtype.element_ty), mask=is_out[:, None] & is_row[None, :])

@@ -3,8 +3,9 @@
                                         formula and reference: kernels/route.py
     logits [tokens, experts]            expert_ids [tokens, top_k] int64, weights [tokens, top_k] float32
 
-A program takes one token and its greatest logit k times over, of equals the one with the lowest id. How many
-tokens an expert has got is not counted here but where it is used (`kernels.gpu.plan`).
+A program takes one token and its greatest logit k times over, of equals the one with the lowest id. A logit
+that is no number counts as the greatest: its token is lost, but its experts exist, and its neighbours are
+served. How many tokens an expert has got is not counted here but where it is used (`kernels.gpu.plan`).
 
 Must read the logits once and write k ids and weights.
 """
@@ -36,13 +37,15 @@ def route_body(
     logits = tl.load(logits_ptr + token * NUM_EXPERTS + expert, mask=is_free, other=0.0).to(tl.float32)
     chosen = tl.zeros((SLOTS,), dtype=tl.int32)
     values = tl.full((SLOTS,), float("-inf"), dtype=tl.float32)
+    ranks = tl.where(logits != logits, float("inf"), logits)
     for index in tl.static_range(TOP_K):
-        greatest = tl.max(tl.where(is_free, logits, float("-inf")))
-        winner = tl.min(tl.where(is_free & (logits == greatest), expert, ROOM))
+        greatest = tl.max(tl.where(is_free, ranks, float("-inf")))
+        winner = tl.min(tl.where(is_free & (ranks == greatest), expert, ROOM))
         chosen = tl.where(slot == index, winner, chosen)
-        values = tl.where(slot == index, greatest, values)
+        values = tl.where(slot == index, tl.sum(tl.where(expert == winner, logits, 0.0)), values)
         is_free = is_free & (expert != winner)
-    shares = tl.exp(values - tl.max(values))  # 0 behind TOP_K
+    best = tl.sum(tl.where(slot == 0, values, 0.0))
+    shares = tl.exp(values - best)  # 0 behind TOP_K
     weights = shares / tl.sum(shares)
     at = token * TOP_K + slot
     tl.store(expert_ids_ptr + at, chosen.to(tl.int64), mask=slot < TOP_K)

@@ -107,6 +107,16 @@ def test_down(num_assignments: int, num_experts: int, hidden: int, intermediate:
     assert close(rows, moe_down_reference(y.double(), given, groups, packed, bias.double()))
 
 
+def test_a_row_of_no_numbers_stays_one_and_stays_alone() -> None:
+    x = torch.randn(3, 64)
+    x[1] = torch.nan
+    given = Assignments(torch.tensor([0, 1, 2]), torch.tensor([1, 1, 1]), torch.ones(3))
+    weight, bias = arranged(packed_matrix(2, 2 * 32, 64), in_pairs=True), torch.randn(2, 64)
+    y = gate_up(x, given, group_by_expert(given.experts, 2), weight, bias, LIMIT)
+    assert y[1].isnan().all()
+    assert y[[0, 2]].isfinite().all()
+
+
 def test_bfloat16_comes_out_as_bfloat16() -> None:
     x = torch.randn(3, 64).bfloat16()
     given, groups = work(5, 4, len(x))

@@ -64,6 +64,18 @@ def test_route(num_tokens: int, num_experts: int, top_k: int) -> None:
     assert torch.allclose(weights, expected.weights, rtol=1e-6, atol=1e-7)
 
 
+def test_a_token_of_no_numbers_has_experts_and_no_weights() -> None:
+    logits = torch.randn(3, 12)
+    logits[1], logits[2, 7] = torch.nan, -torch.inf
+    expert_ids, weights = torch.full((3, 4), -7), torch.zeros(3, 4)
+    route_launch(logits, expert_ids, weights).run()
+    assert expert_ids[1].tolist() == [0, 1, 2, 3]
+    assert weights[1].isnan().all()
+    expected = route_reference(logits[[0, 2]], 4)
+    assert torch.equal(expert_ids[[0, 2]], expected.expert_ids)
+    assert torch.allclose(weights[[0, 2]], expected.weights)
+
+
 @pytest.mark.parametrize(
     ("num_tokens", "heads", "kv_heads", "head_dim"), [(1, 64, 8, 64), (5, 6, 3, 10), (3, 4, 4, 16)]
 )
