@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python -m
 INSTALL := $(RUN) pip install --quiet --disable-pip-version-check -c constraints.txt
-BENCHMARKS := load determinism kernels engine engine_soak router mesh gpu
+BENCHMARKS := load determinism kernels engine engine_soak router mesh gateway gpu
 
 # Tests run in several processes, so PyTorch gets one thread in each. Tests of one group share what they start.
 PYTEST := OMP_NUM_THREADS=1 $(RUN) pytest -n auto --maxprocesses 4 --dist loadgroup
@@ -20,6 +20,7 @@ run: $(VENV)/single.installed ## Make a small random checkpoint and generate fro
 	@$(RUN) examples.random_model
 
 test: $(VENV)/test.installed ## Run the tests
+	@$(RUN) tools.o200k
 	@$(PYTEST)
 
 check: $(VENV)/check.installed ## Lint, format, types, floors, protocol, links in the docs: what CI checks
@@ -35,7 +36,7 @@ format: $(VENV)/check.installed ## Mend what ruff can mend
 	$(RUN) ruff check --fix-only
 	$(RUN) ruff format
 
-bench: $(VENV)/bench.installed ## Run every benchmark in its quick form; results in build/
+bench: $(VENV)/bench.installed $(VENV)/peers.installed ## Run every benchmark in its quick form; results in build/
 	@mkdir -p build
 	@set -e; for name in $(BENCHMARKS); do $(RUN) benchmarks.$$name --quick --json build/$$name.json; done
 

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 
-from cluster.commands import generate, operate, plan, pull, serve, status, stop, verify
+from cluster.commands import chat, doctor, gateway, generate, operate, plan, pull, serve, status, stop, verify
 from cluster.environment import let_idle_threads_sleep, refuse_foreign_kernels
 from protos.errors import ExpertMeshError
 
@@ -23,6 +23,9 @@ def build_parser() -> argparse.ArgumentParser:
     generate.add_to(commands)
     plan.add_to(commands)
     serve.add_to(commands)
+    gateway.add_to(commands)
+    chat.add_to(commands)
+    doctor.add_to(commands)
     status.add_to(commands)
     operate.add_to(commands)
     stop.add_to(commands)

@@ -35,14 +35,17 @@ class Moves:
 class ClusterClient:
     """Raises ControllerUnreachableError where nobody answers, InvalidRequestError for what is refused."""
 
-    def __init__(self, address: str, tls: TlsFiles | None = None) -> None:
+    def __init__(
+        self, address: str, tls: TlsFiles | None = None, *, answer_within_s: float = _ANSWER_WITHIN_S
+    ) -> None:
         self._address = address
+        self._answer_within_s = answer_within_s
         self._channel = open_channel(address, MAX_BYTES, tls)
         self._stub = cluster_pb2_grpc.ClusterServiceStub(self._channel)
 
     def topology(self) -> MeshTopology:
         request = pb.GetTopologyRequest()
-        answer = self._asked(lambda: self._stub.GetTopology(request, timeout=_ANSWER_WITHIN_S))
+        answer = self._asked(lambda: self._stub.GetTopology(request, timeout=self._answer_within_s))
         return topology_from_message(answer.topology)
 
     def topologies(self) -> Iterator[MeshTopology]:
@@ -57,30 +60,30 @@ class ClusterClient:
 
     def drain(self, *, worker: str | None = None, node: str | None = None) -> list[str]:
         request = pb.DrainRequest(worker=worker, node=node)
-        return list(self._asked(lambda: self._stub.Drain(request, timeout=_ANSWER_WITHIN_S)).workers)
+        return list(self._asked(lambda: self._stub.Drain(request, timeout=self._answer_within_s)).workers)
 
     def undrain(self, *, worker: str | None = None, node: str | None = None) -> list[str]:
         request = pb.UndrainRequest(worker=worker, node=node)
-        return list(self._asked(lambda: self._stub.Undrain(request, timeout=_ANSWER_WITHIN_S)).workers)
+        return list(self._asked(lambda: self._stub.Undrain(request, timeout=self._answer_within_s)).workers)
 
     def rebalance(self, max_loads: int | None = None) -> Moves:
         request = pb.RebalanceRequest(max_loads=max_loads)
-        answer = self._asked(lambda: self._stub.Rebalance(request, timeout=_ANSWER_WITHIN_S))
+        answer = self._asked(lambda: self._stub.Rebalance(request, timeout=self._answer_within_s))
         return Moves(answer.loads, answer.imbalance_before, answer.imbalance)
 
     def set_replication(self, replicas: int, *, layer: int | None = None, expert: int | None = None) -> None:
         """Of all experts, if none are named."""
         request = pb.SetReplicationRequest(replicas=replicas, layer=layer, expert=expert)
-        self._asked(lambda: self._stub.SetReplication(request, timeout=_ANSWER_WITHIN_S))
+        self._asked(lambda: self._stub.SetReplication(request, timeout=self._answer_within_s))
 
     def take_back_replication(self, *, layer: int | None = None, expert: int | None = None) -> None:
         request = pb.SetReplicationRequest(take_back=True, layer=layer, expert=expert)
-        self._asked(lambda: self._stub.SetReplication(request, timeout=_ANSWER_WITHIN_S))
+        self._asked(lambda: self._stub.SetReplication(request, timeout=self._answer_within_s))
 
     def scale(self, *, attention: int | None = None, experts: int | None = None) -> tuple[int, int]:
         """-> how many attention and expert workers there shall be."""
         request = pb.ScaleRequest(attention=attention, experts=experts)
-        answer = self._asked(lambda: self._stub.Scale(request, timeout=_ANSWER_WITHIN_S))
+        answer = self._asked(lambda: self._stub.Scale(request, timeout=self._answer_within_s))
         return answer.attention, answer.experts
 
     def close(self) -> None:

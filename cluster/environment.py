@@ -57,6 +57,11 @@ def let_ray_keep_to_itself() -> None:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 
 
+def may_color() -> bool:
+    """Not where NO_COLOR is set (no-color.org), or the terminal can do nothing but print."""
+    return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
 def cpu_kernel_settings() -> CpuKernelSettings:
     """EXPERTMESH_CPU_KERNELS names a path, EXPERTMESH_CACHE the folder of what is built, CXX the compiler."""
     from kernels.cpu.settings import CpuKernelSettings, CpuPath  # only once foreign kernels are refused

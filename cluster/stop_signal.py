@@ -8,7 +8,7 @@ import signal
 import threading
 from types import FrameType
 
-_STOPPED_BY_PERSON = 130
+STOPPED_BY_PERSON = 130
 
 
 class StopSignal:
@@ -26,5 +26,5 @@ class StopSignal:
     def _come(self, number: int, frame: FrameType | None) -> None:
         del number, frame
         if self._has_come.is_set():
-            os._exit(_STOPPED_BY_PERSON)
+            os._exit(STOPPED_BY_PERSON)
         self._has_come.set()

@@ -1,1 +1,1 @@
-"""Tenants in, tokens out: HTTP, gRPC, harmony, fair queue. Today: its links to engines."""
+"""Tenants in, tokens out: HTTP, gRPC, harmony, fair queue. Today: harmony, and its links to engines."""

@@ -21,6 +21,7 @@ class RowPiece(NamedTuple):
 
     places: NDArray[np.int64]  # [rows], rising
     rows: memoryview  # [rows * hidden] values
+    address: int | None = None  # of the rows, where it was not hard to say
 
 
 def combine(rows: Tensor) -> Tensor:
@@ -46,15 +47,27 @@ def combine_pieces(
     shape: tuple[int, int, int],
     dtype: torch.dtype,
     cpu_kernels: CpuKernelSettings = DEFAULT_SETTINGS,
+    total: Tensor | None = None,
 ) -> Tensor:
     """The same of rows that lie in pieces, which hold every place once; shape: tokens, top_k, hidden.
 
-    -> [tokens, hidden] on the CPU. The kernel reads each row where it lies.
+    -> [tokens, hidden] on the CPU; `total` itself, if it is there already. Each row is read where it lies.
     """
     kernels = load_cpu_kernels(cpu_kernels)
-    if kernels is not None and kernels.takes(dtype):
-        return kernels.combine(_addresses(pieces, shape, dtype), shape, dtype)
-    return combine_pieces_reference(pieces, shape, dtype)
+    if kernels is None or not kernels.takes(dtype):
+        result = combine_pieces_reference(pieces, shape, dtype)
+        return result if total is None else total.copy_(result)
+    width = shape[2] * dtype.itemsize
+    num_rows = 0
+    for piece in pieces:
+        num_rows += len(piece.places)
+        assert piece.rows.nbytes == len(piece.places) * width, "a piece has not as many rows as places"
+    assert num_rows == shape[0] * shape[1], "a place has no row, or two"
+    addresses = [piece.address or _address_of(piece.rows) for piece in pieces]
+    if total is None:
+        total = torch.empty((shape[0], shape[2]), dtype=dtype)
+    kernels.combine(addresses, [piece.places.tobytes() for piece in pieces], shape[1], total)
+    return total
 
 
 def combine_pieces_reference(
@@ -69,24 +82,6 @@ def combine_pieces_reference(
     return combine_reference(rows)
 
 
-def _addresses(
-    pieces: Sequence[RowPiece], shape: tuple[int, int, int], dtype: torch.dtype
-) -> NDArray[np.int64]:
-    """-> [tokens * top_k] where each row begins"""
-    num_tokens, top_k, hidden = shape
-    width = hidden * dtype.itemsize
-    addresses = [_addresses_of(piece, width) for piece in pieces]
-    assert sum(map(len, addresses)) == num_tokens * top_k, "a place has no row, or two"
-    if len(pieces) == 1:  # its places are all there are
-        return addresses[0]
-    result = np.empty(num_tokens * top_k, dtype=np.int64)
-    for piece, places in zip(pieces, addresses, strict=True):
-        result[piece.places] = places
-    return result
-
-
-def _addresses_of(piece: RowPiece, width: int) -> NDArray[np.int64]:
-    num_bytes = piece.rows.nbytes
-    assert num_bytes == len(piece.places) * width, "a piece has not as many rows as places"
-    first = np.frombuffer(piece.rows, np.uint8).__array_interface__["data"][0]
-    return np.arange(first, first + num_bytes, width)
+def _address_of(rows: memoryview) -> int:
+    address: int = np.frombuffer(rows, np.uint8).ctypes.data
+    return address

@@ -5,7 +5,16 @@ It is not a wire format and imports nothing: the codes are the numbers that gRPC
     ExpertMeshError
     ├── InvalidRequestError        INVALID_ARGUMENT    400  the caller changes the request
     │   ├── NoTokenLeftError           a grammar's mask allows no token
-    │   └── InvalidGrammarError        a grammar or schema that cannot be enforced; the message says where
+    │   ├── InvalidGrammarError        a grammar or schema that cannot be enforced; the message says where
+    │   ├── TooLargeError              INVALID_ARGUMENT    413  the caller sends less
+    │   ├── WrongMethodError           INVALID_ARGUMENT    405  the caller takes another HTTP method
+    │   ├── MediaTypeError             INVALID_ARGUMENT    415  the caller sends JSON
+    │   └── SlowSenderError            INVALID_ARGUMENT    408  the caller sends faster
+    ├── NotFoundError              NOT_FOUND           404  the caller names something that is there
+    │   └── CallNotKeptError           a call, or its beginning, that is not kept
+    ├── ConflictError              ALREADY_EXISTS      409  the caller takes another id or key
+    ├── NotReadyError              UNAVAILABLE         503  retry on another gateway, or later
+    ├── InternalError              INTERNAL            500  the operator looks into the log
     ├── BrokenLogitsError          INTERNAL            500  the operator looks for a damaged checkpoint
     ├── ConfigError                FAILED_PRECONDITION 500  the operator changes a file or a flag
     │   ├── EnvironmentConflictError   a package is installed that cannot live beside us
@@ -28,6 +37,7 @@ It is not a wire format and imports nothing: the codes are the numbers that gRPC
     │   ├── DamagedModelError          a file is missing, or is not what the hub published
     │   └── DiskSpaceError             the model does not fit on the disk
     ├── CapacityError              RESOURCE_EXHAUSTED  429  retry when load has gone down
+    │   └── SlowReaderError            whoever reads reads too slowly, and is cut off
     ├── FrameError                 FAILED_PRECONDITION 500  the operator runs one release on every worker
     │   ├── MalformedFrameError        it says what cannot be
     │   ├── TruncatedFrameError        it ends too early
@@ -43,11 +53,12 @@ It is not a wire format and imports nothing: the codes are the numbers that gRPC
     ├── DeadlineExpiredError       DEADLINE_EXCEEDED   504  retry with more time, or when load has gone down
     ├── EngineStoppedError         UNAVAILABLE         503  retry on another worker
     ├── AttentionUnreachableError  UNAVAILABLE         503  retry when an attention worker is back
-    └── ControllerUnreachableError UNAVAILABLE         503  retry when the controller is back
+    ├── ControllerUnreachableError UNAVAILABLE         503  retry when the controller is back
+    └── GatewayUnreachableError    UNAVAILABLE         503  retry when a gateway is back, or name another
 """
 
 from enum import IntEnum, StrEnum
-from typing import ClassVar
+from typing import ClassVar, Self
 
 
 class GrpcCode(IntEnum):
@@ -56,6 +67,8 @@ class GrpcCode(IntEnum):
     CANCELLED = 1
     INVALID_ARGUMENT = 3
     DEADLINE_EXCEEDED = 4
+    NOT_FOUND = 5
+    ALREADY_EXISTS = 6
     RESOURCE_EXHAUSTED = 8
     FAILED_PRECONDITION = 9
     INTERNAL = 13
@@ -79,6 +92,13 @@ class ExpertMeshError(Exception):
     recovered_by: ClassVar[RecoveredBy] = RecoveredBy.OPERATOR
     retry_after_s: float | None = None
     """A hint, of an error that is retryable."""
+    field: str | None = None
+    """Of the request, where one of its fields is to blame."""
+
+    def about(self, field: str) -> Self:
+        """The same, with the field that is to blame."""
+        self.field = field
+        return self
 
 
 class InvalidRequestError(ExpertMeshError):
@@ -109,6 +129,63 @@ class NoTokenLeftError(InvalidRequestError):
 
 class InvalidGrammarError(InvalidRequestError):
     """A grammar, regular expression or JSON schema is malformed, too large, or beyond what we can enforce."""
+
+
+class TooLargeError(InvalidRequestError):
+    """A body, a message or a list is longer than is taken."""
+
+    http_status = 413
+
+
+class WrongMethodError(InvalidRequestError):
+    """The address is known, and not for this HTTP method."""
+
+    http_status = 405
+
+
+class MediaTypeError(InvalidRequestError):
+    """The body is of a type that is not read."""
+
+    http_status = 415
+
+
+class SlowSenderError(InvalidRequestError):
+    """The request did not come in whole in the time that there is for it."""
+
+    http_status = 408
+
+
+class NotFoundError(ExpertMeshError):
+    """What the caller names is not here: a model, a response, a policy."""
+
+    grpc_code = GrpcCode.NOT_FOUND
+    http_status = 404
+    recovered_by = RecoveredBy.CALLER
+
+
+class CallNotKeptError(NotFoundError):
+    """The call is not known here, or its events are not kept as far back as is asked for."""
+
+
+class ConflictError(ExpertMeshError):
+    """The id or the key is in use for something else."""
+
+    grpc_code = GrpcCode.ALREADY_EXISTS
+    http_status = 409
+    recovered_by = RecoveredBy.CALLER
+
+
+class NotReadyError(ExpertMeshError):
+    """This gateway does not take requests: it begins, it drains, or it reaches no engine."""
+
+    grpc_code = GrpcCode.UNAVAILABLE
+    http_status = 503
+    retryable = True
+    recovered_by = RecoveredBy.SYSTEM
+
+
+class InternalError(ExpertMeshError):
+    """A fault of ours. The caller gets these words, the log the rest."""
 
 
 class BrokenLogitsError(ExpertMeshError):
@@ -228,6 +305,10 @@ class CapacityError(ExpertMeshError):
     recovered_by = RecoveredBy.SYSTEM
 
 
+class SlowReaderError(CapacityError):
+    """More waits for this reader than is kept for any."""
+
+
 class FrameError(ExpertMeshError):
     """A data frame is not what two workers have agreed on; it is refused, and the worker goes on."""
 
@@ -323,6 +404,14 @@ class AttentionUnreachableError(ExpertMeshError):
 
 class ControllerUnreachableError(ExpertMeshError):
     """No controller answers at this address; the mesh may well serve without it."""
+
+    grpc_code = GrpcCode.UNAVAILABLE
+    http_status = 503
+    retryable = True
+
+
+class GatewayUnreachableError(ExpertMeshError):
+    """No gateway answers at this address, or it broke off."""
 
     grpc_code = GrpcCode.UNAVAILABLE
     http_status = 503

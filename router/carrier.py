@@ -1,6 +1,6 @@
 """What travels in a dispatch, as the exchange sees it: it sends, checks and computes shares, no more.
 
-`router.remote_experts` implements it for rows; `router.exchange` and `router.delivery` call it.
+`router.freight` implements it for rows; `router.exchange` and `router.delivery` call it.
 """
 
 from typing import Protocol
@@ -19,6 +19,10 @@ class Carrier(Protocol):
 
     def pack(self, share: Share, number: int, epoch: int) -> bytes:
         """-> a frame"""
+        ...
+
+    def prepare(self) -> None:
+        """Whatever can be done while frames are on their way; once, when all have been sent."""
         ...
 
     def check(self, share: Share, reply: Reply) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import grpc
 
@@ -53,16 +54,30 @@ def client_credentials(tls: TlsFiles) -> grpc.ChannelCredentials:
 def make_server(num_threads: int, max_bytes: int) -> grpc.Server:
     """A standing stream takes a thread for as long as it stands."""
     threads = ThreadPoolExecutor(num_threads, thread_name_prefix="expertmesh-grpc")
-    return grpc.server(threads, options=(*_message_options(max_bytes), *_SERVER_OPTIONS))
+    return grpc.server(threads, options=server_options(max_bytes))
 
 
-def listen(server: grpc.Server, address: str, tls: TlsFiles | None = None) -> int:
-    """-> the port, which the system chooses where `address` names port 0."""
+def server_options(max_bytes: int, max_received_bytes: int | None = None) -> Sequence[tuple[str, int]]:
+    """`max_received_bytes`: of a server that takes less than it gives."""
+    return (*_message_options(max_bytes, max_received_bytes), *_SERVER_OPTIONS)
+
+
+class Listener(Protocol):
+    """A server of threads, or of an event loop."""
+
+    def add_insecure_port(self, address: str) -> int: ...
+
+    def add_secure_port(self, address: str, server_credentials: grpc.ServerCredentials) -> int: ...
+
+
+def listen(server: Listener, address: str, tls: TlsFiles | None = None, *, is_mutual: bool = True) -> int:
+    """-> the port, which the system chooses where `address` names port 0. Clients have certificates too if
+    `is_mutual`."""
     try:
         if tls is None:
             return server.add_insecure_port(address)
         authority, certificate, key = tls.read()
-        credentials = grpc.ssl_server_credentials([(key, certificate)], authority, require_client_auth=True)
+        credentials = grpc.ssl_server_credentials([(key, certificate)], authority, is_mutual)
         return server.add_secure_port(address, credentials)
     except RuntimeError as error:
         raise AddressTakenError(
@@ -70,9 +85,12 @@ def listen(server: grpc.Server, address: str, tls: TlsFiles | None = None) -> in
         ) from error
 
 
-def _message_options(max_bytes: int) -> Sequence[tuple[str, int]]:
-    limit = max_bytes + _SLACK_BYTES
-    return (("grpc.max_send_message_length", limit), ("grpc.max_receive_message_length", limit))
+def _message_options(max_bytes: int, max_received_bytes: int | None = None) -> Sequence[tuple[str, int]]:
+    received = max_bytes if max_received_bytes is None else max_received_bytes
+    return (
+        ("grpc.max_send_message_length", max_bytes + _SLACK_BYTES),
+        ("grpc.max_receive_message_length", received + _SLACK_BYTES),
+    )
 
 
 _PINGS = (

@@ -70,6 +70,7 @@ class Delivery:
     def run(self, expert_ids: Integers) -> list[Finished]:
         """expert_ids: [tokens, top_k]"""
         errands = self._send_shares(self._plan(expert_ids))
+        self._carrier.prepare()
         for errand in errands:
             while not errand.is_done:
                 self._go_on()
@@ -104,14 +105,14 @@ class Delivery:
         lane = self._peers.lane_of(worker)
         number, epoch = next(self._standing.numbers), self._peers.epoch
         frame = self._carrier.pack(errand.share, number, epoch)
+        if lane is not None:  # one that went this instant will say so
+            lane.send(frame)
         now = time.monotonic()
         hedge_at = now + self._standing.hedges.delay(errand.share.num_assignments)
         deadline_at = now + self._standing.frame_deadline_s
         self._parcels.add(number, Parcel(errand, worker, epoch, now, hedge_at, deadline_at))
         self._standing.statistics.num_frames += 1
         self._standing.statistics.bytes_sent += len(frame)
-        if lane is not None:  # one that went this instant will say so
-            lane.send(frame)
 
     def _strand(self, errand: Errand) -> None:
         self._stranded.append(errand)

@@ -22,8 +22,9 @@ from protos.errors import (
     TruncatedFrameError,
     WorkerMismatchError,
 )
-from router.frame import FieldReader, Frame, FrameKind, encode
-from router.rows import RowFormat, num_sections, row_format_of
+from router.field_reader import FieldReader
+from router.frame import Frame, FrameKind, encode
+from router.rows import RowFormat, num_sections, row_format_numbered
 
 
 class CombineMode(IntEnum):
@@ -81,12 +82,11 @@ class Dispatch(NamedTuple):
     @classmethod
     def of(cls, frame: Frame) -> "Dispatch":
         read = FieldReader(frame, FrameKind.DISPATCH)
-        source, number, layer, epoch = read.text(), read.natural(), read.natural(), read.natural()
-        row_format, combine = row_format_of(read), read.natural()
-        num_rows = read.natural()
-        read.end()
-        if combine not in _COMBINE_MODES:
-            raise MalformedFrameError(f"combine mode {combine} does not exist")
+        source = read.text()
+        number, layer, epoch, row_format_number, mode_number, num_rows = read.last_naturals(6)
+        row_format, combine = row_format_numbered(row_format_number), _NUMBER_TO_MODE.get(mode_number)
+        if combine is None:
+            raise MalformedFrameError(f"combine mode {mode_number} does not exist")
         if len(frame.sections) != 1 + num_sections(row_format):
             raise MalformedFrameError(f"a dispatch has {len(frame.sections)} sections")
         section, *row_sections = frame.sections
@@ -107,7 +107,7 @@ class Dispatch(NamedTuple):
             layer,
             epoch,
             row_format,
-            CombineMode(combine),
+            combine,
             num_rows,
             row_sections,
             numbers,
@@ -121,6 +121,7 @@ class Reply(NamedTuple):
     compute_us: int
     row_format: RowFormat
     row_sections: Sequence[memoryview]
+    address: int | None = None  # of the first section, where it was not hard to say
 
     def encode(self) -> bytes:
         fields = (self.number, self.compute_us, int(self.row_format))
@@ -129,11 +130,11 @@ class Reply(NamedTuple):
     @classmethod
     def of(cls, frame: Frame) -> "Reply":
         read = FieldReader(frame, FrameKind.REPLY)
-        number, compute_us, row_format = read.natural(), read.natural(), row_format_of(read)
-        read.end()
+        number, compute_us, row_format_number = read.last_naturals(3)
+        row_format = row_format_numbered(row_format_number)
         if len(frame.sections) != num_sections(row_format):
             raise MalformedFrameError(f"a reply has {len(frame.sections)} sections")
-        return cls(number, compute_us, row_format, frame.sections)
+        return cls(number, compute_us, row_format, frame.sections, frame.address)
 
 
 class RefusalReason(IntEnum):
@@ -218,5 +219,5 @@ class Hello(NamedTuple):
 
 _BYTES_OF_ASSIGNMENT = 12
 _NUMBER = np.dtype("<i4")
-_COMBINE_MODES = frozenset(CombineMode)
+_NUMBER_TO_MODE = {int(mode): mode for mode in CombineMode}
 _REASONS = frozenset(RefusalReason)

@@ -18,6 +18,7 @@ from typing import NamedTuple
 import msgpack
 import numpy as np
 
+from kernels.cpu.frame_kernels import load_frame_kernels
 from protos.errors import (
     FrameChecksumError,
     FrameVersionError,
@@ -32,6 +33,7 @@ ALIGNMENT = 64
 MOST_SECTIONS = 32
 _SUMMED_FROM = 8  # magic and checksum are not
 _PREFIX = struct.Struct("<4sIBBHQ")
+PREFIX_BYTES = _PREFIX.size
 _REST_OF_PREFIX = struct.Struct("<BBHQ")
 _SUMMED_BLOCK = 4096
 _LEAST_SUMMED = 16384
@@ -56,68 +58,75 @@ class Frame(NamedTuple):
     kind: FrameKind
     fields: Sequence[Field]
     sections: Sequence[memoryview]
-
-
-class FieldReader:
-    """The fields of a frame one after the other, each of the type that it must have."""
-
-    def __init__(self, frame: Frame, kind: FrameKind) -> None:
-        if frame.kind is not kind:
-            raise MalformedFrameError(f"a {frame.kind.name} frame has come where it must be a {kind.name}")
-        self._frame = frame
-        self._fields = iter(frame.fields)
-
-    def text(self) -> str:
-        value = next(self._fields, None)
-        if type(value) is not str:
-            raise self._wrong(value, "a text")
-        return value
-
-    def natural(self) -> int:
-        value = next(self._fields, None)
-        if type(value) is not int or value < 0:
-            raise self._wrong(value, "a number from 0")
-        return value
-
-    def optional_natural(self) -> int | None:
-        value = next(self._fields, self)
-        if value is not None and (type(value) is not int or value < 0):
-            raise self._wrong(value, "a number from 0, or none")
-        return value
-
-    def end(self) -> None:
-        if rest := list(self._fields):
-            raise MalformedFrameError(f"a {self._frame.kind.name} frame has {len(rest)} fields too many")
-
-    def _wrong(self, value: object, expected: str) -> MalformedFrameError:
-        return MalformedFrameError(
-            f"a {self._frame.kind.name} frame has {value!r:.50} where it must have {expected}"
-        )
+    address: int | None = None  # of the first section, where it was not hard to say
 
 
 def encode(kind: FrameKind, fields: Sequence[Field], sections: Sequence[memoryview] = ()) -> bytes:
     """Sections are contiguous bytes. They are copied once, into the frame."""
+    kernels = load_frame_kernels()
+    if kernels is None:
+        return encode_reference(kind, fields, sections)
+    header = header_of(fields, [section.nbytes for section in sections])
+    frame = b"".join((_NO_PREFIX, header, *_padded(len(header), sections)))
+    return kernels.seal(frame, kind, len(header))
+
+
+def encode_reference(kind: FrameKind, fields: Sequence[Field], sections: Sequence[memoryview] = ()) -> bytes:
+    """The definition, without what has to be built."""
     lengths = [section.nbytes for section in sections]
+    header = header_of(fields, lengths)
+    summed = _REST_OF_PREFIX.pack(VERSION, kind, len(header), frame_bytes(header, lengths)) + header
+    checksum = _checksum(summed, sections).to_bytes(4, "little")
+    return b"".join((MAGIC, checksum, summed, *_padded(len(header), sections)))
+
+
+def header_of(fields: Sequence[Field], lengths: Sequence[int]) -> bytes:
+    """`lengths` are those of the sections."""
     header: bytes = msgpack.packb([*fields, lengths])
     assert len(header) < 1 << 16, "a header holds a few numbers and names"
-    start = _PREFIX.size + len(header)
-    parts: list[bytes | memoryview] = [b"", b"", _PADDINGS[-start % ALIGNMENT]]
-    length = start + -start % ALIGNMENT
-    for section, section_length in zip(sections, lengths, strict=True):
-        parts += (section, _PADDINGS[-section_length % ALIGNMENT])
-        length += section_length + -section_length % ALIGNMENT
-    summed = _REST_OF_PREFIX.pack(VERSION, kind, len(header), length) + header
-    parts[0] = MAGIC + _checksum(summed, sections).to_bytes(4, "little")
-    parts[1] = summed
-    return b"".join(parts)
+    return header
 
 
-def decode(data: bytes | memoryview, max_bytes: int) -> Frame:
+def frame_bytes(header: bytes, lengths: Sequence[int]) -> int:
+    """How long the frame is; `lengths` are those of its sections."""
+    total = PREFIX_BYTES + len(header)
+    total += -total % ALIGNMENT
+    for length in lengths:
+        total += length + -length % ALIGNMENT
+    return total
+
+
+def _padded(header_length: int, sections: Sequence[memoryview]) -> list[bytes | memoryview]:
+    """All that follows the header."""
+    parts: list[bytes | memoryview] = [_PADDINGS[-(PREFIX_BYTES + header_length) % ALIGNMENT]]
+    for section in sections:
+        parts += (section, _PADDINGS[-section.nbytes % ALIGNMENT])
+    return parts
+
+
+def decode(data: bytes, max_bytes: int) -> Frame:
     """Raises one of the FrameErrors."""
+    kernels = load_frame_kernels()
+    found = kernels.read(data) if kernels is not None and len(data) <= max_bytes else None
+    if found is None:
+        return decode_reference(data, max_bytes)
+    address, kind, header_length, *spans = found
+    try:
+        fields = msgpack.unpackb(data[PREFIX_BYTES : PREFIX_BYTES + header_length])
+    except ValueError:  # a text that is none
+        return decode_reference(data, max_bytes)
+    fields.pop()
+    view, ends = memoryview(data), iter(spans)
+    sections = [view[begin:end] for begin, end in zip(ends, ends, strict=True)]
+    return Frame(_NUMBER_TO_KIND[kind], fields, sections, address + spans[0] if spans else None)
+
+
+def decode_reference(data: bytes | memoryview, max_bytes: int) -> Frame:
+    """The definition, step by step; it also says what is wrong."""
     view = memoryview(data)
     kind, header_length, checksum = _read_prefix(view, max_bytes)
-    end_of_header = _PREFIX.size + header_length
-    fields, section_lengths = _read_header(view[_PREFIX.size : end_of_header])
+    end_of_header = PREFIX_BYTES + header_length
+    fields, section_lengths = _read_header(view[PREFIX_BYTES:end_of_header])
     sections = _cut(view, end_of_header, section_lengths)
     if _checksum(view[_SUMMED_FROM:end_of_header], sections) != checksum:
         raise FrameChecksumError(
@@ -130,14 +139,14 @@ def _read_prefix(view: memoryview, max_bytes: int) -> tuple[FrameKind, int, int]
     """-> kind, length of the header, checksum"""
     if view.nbytes > max_bytes:
         raise OversizedFrameError(f"a frame has {view.nbytes} bytes; at most {max_bytes} are taken here")
-    if view.nbytes < _PREFIX.size:
-        raise TruncatedFrameError(f"a frame has {view.nbytes} bytes; it has at least {_PREFIX.size}")
+    if view.nbytes < PREFIX_BYTES:
+        raise TruncatedFrameError(f"a frame has {view.nbytes} bytes; it has at least {PREFIX_BYTES}")
     magic, checksum, version, kind, header_length, length = _PREFIX.unpack_from(view)
     if magic != MAGIC:
         raise MalformedFrameError(f"a frame begins with {magic!r}; it must begin with {MAGIC!r}")
     if version != VERSION:
         raise FrameVersionError(f"a frame has version {version}; this worker speaks version {VERSION} alone")
-    if length > view.nbytes or _PREFIX.size + header_length > length:
+    if length > view.nbytes or PREFIX_BYTES + header_length > length:
         raise TruncatedFrameError(
             f"a frame names {length} bytes, {header_length} of them its header; {view.nbytes} have come"
         )
@@ -193,7 +202,9 @@ def _checksum(begin: bytes | memoryview, sections: Sequence[memoryview]) -> int:
     return value
 
 
+_NO_PREFIX = bytes(PREFIX_BYTES)
 _WORD = np.dtype("<u8")
 _PADDINGS = [bytes(length) for length in range(ALIGNMENT)]
 _KINDS = frozenset(FrameKind)
+_NUMBER_TO_KIND = {int(kind): kind for kind in FrameKind}
 _FIELD_TYPES = frozenset((int, float, str, bytes, bool, type(None)))

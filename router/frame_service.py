@@ -43,19 +43,18 @@ def add_frame_service(server: grpc.Server, handler: FrameHandler) -> None:
 
 
 def _answer(handler: FrameHandler, data: bytes, max_frame_bytes: int) -> bytes:
-    number: int | None = None
+    frame: Frame | None = None
     try:
         frame = decode(data, max_frame_bytes)
-        number = number_of(frame)
         return handler.answer(frame)
     except ExpertMeshError as error:
-        return Refusal.because(error, number, handler.hello().epoch).encode()
+        return Refusal.because(error, number_of(frame), handler.hello().epoch).encode()
     except Exception as error:
         logger.exception("a frame broke the worker's computation; the worker goes on")
-        return Refusal.because(error, number, handler.hello().epoch).encode()
+        return Refusal.because(error, number_of(frame), handler.hello().epoch).encode()
 
 
-def number_of(frame: Frame) -> int | None:
+def number_of(frame: Frame | None) -> int | None:
     """By which its sender knows it: the second field of every frame that wants an answer."""
-    number = frame.fields[1] if len(frame.fields) > 1 else None
+    number = frame.fields[1] if frame is not None and len(frame.fields) > 1 else None
     return number if type(number) is int and number >= 0 else None

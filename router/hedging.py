@@ -43,6 +43,8 @@ class HedgeClock:
         self._size_to_latencies: dict[int, _Latencies] = {}
 
     def record(self, num_assignments: int, seconds: float) -> None:
+        if self._settings is None:
+            return
         size = num_assignments.bit_length()
         latencies = self._size_to_latencies.get(size)
         if latencies is None:

@@ -1,23 +1,21 @@
 """A standing stream of frames to one worker, opened again whenever it breaks, for as long as it is wanted.
 
-A thread per lane pumps what comes into the inbox that all lanes of an exchange share. No more frames are on
+What comes goes into the inbox that all lanes of an exchange share. No more frames are on
 their way than the worker gave credits for; the others wait here. Not here: what frames mean, and what becomes
 of those that a broken lane has lost (`router.exchange`).
 """
 
 import logging
-import queue
 import threading
 from collections import deque
 from dataclasses import dataclass
 from typing import Protocol
 
-import grpc
-
 from protos.errors import FrameError
 from router.channel import TlsFiles, open_channel
 from router.dispatch_frames import Hello
 from router.frame import decode
+from router.stream import Stream, StreamOpener, open_stream
 
 logger = logging.getLogger(__name__)
 
@@ -72,20 +70,22 @@ class Lane:
         *,
         max_frame_bytes: int,
         tls: TlsFiles | None = None,
+        opener: StreamOpener = open_stream,
     ) -> None:
         self.worker = worker
         self.address = address
         self._inbox = inbox
         self._max_frame_bytes = max_frame_bytes
+        self._opener = opener
         self._channel = open_channel(address, max_frame_bytes, tls)
         self._is_closed = threading.Event()
         self._lock = threading.Lock()
-        self._outgoing: queue.SimpleQueue[bytes | None] | None = None
+        self._stream: Stream | None = None
+        self._is_open = False
         self._waiting: deque[bytes] = deque()
         self._credits = self._most_credits = 0
-        self._call: grpc.Call | None = None
         self._restarted_because: str | None = None
-        self._thread = threading.Thread(target=self._pump, name=f"expertmesh-lane-{worker}", daemon=True)
+        self._thread = threading.Thread(target=self._keep_open, name=f"expertmesh-lane-{worker}", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
@@ -93,13 +93,14 @@ class Lane:
     def send(self, frame: bytes) -> None:
         """Now, or when the worker has answered others. A lane that is not open loses it."""
         with self._lock:
-            if self._outgoing is None:
+            if not self._is_open or self._stream is None:
                 return
             if self._credits == 0:
                 self._waiting.append(frame)
-            else:
-                self._credits -= 1
-                self._outgoing.put(frame)
+                return
+            self._credits -= 1
+            stream = self._stream
+        stream.send(frame)
 
     def drop_waiting(self) -> None:
         """Nobody wants the answers to frames that have not even been sent."""
@@ -109,9 +110,11 @@ class Lane:
     def restart(self, reason: str) -> None:
         """What comes on this stream cannot be trusted: LaneLost follows, and another stream."""
         with self._lock:
-            if self._call is not None:
+            stream = self._stream if self._is_open else None
+            if stream is not None:
                 self._restarted_because = reason
-                self._call.cancel()
+        if stream is not None:
+            stream.cancel()
 
     def close(self) -> None:
         """No event follows."""
@@ -120,14 +123,13 @@ class Lane:
         if self._thread.ident is not None:
             self._thread.join()
 
-    def _pump(self) -> None:
+    def _keep_open(self) -> None:
         pause = _LEAST_PAUSE_S
         while not self._is_closed.is_set():
-            reason = "the worker has ended the stream"
+            self._restarted_because = None
             try:
-                self._stream()
-            except grpc.RpcError as error:
-                reason = _reason(error)
+                self._stream = self._opener(self._channel, METHOD, self._take)
+                reason = self._stream.run()
             except FrameError as error:
                 reason = str(error)
             except Exception as error:  # whatever it is, the worker must be tried again
@@ -142,46 +144,32 @@ class Lane:
             self._is_closed.wait(pause)
             pause = min(2 * pause, _MOST_PAUSE_S)
 
-    def _stream(self) -> None:
-        """One stream from its greeting to its end."""
-        outgoing: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
-        self._restarted_because = None
-        stub: grpc.StreamStreamMultiCallable[bytes, bytes] = self._channel.stream_stream(METHOD)
-        call: grpc._CallIterator[bytes] = stub(iter(outgoing.get, None))
-        try:
-            first = next(call, None)
-            if first is None:
-                return
-            hello = Hello.of(decode(first, self._max_frame_bytes))
-            with self._lock:
-                self._credits = self._most_credits = hello.credits
-                self._outgoing, self._call = outgoing, call
-            self._inbox.put(LaneOpened(self, hello))
-            for data in call:
-                self._answered(outgoing)
-                self._inbox.put(FrameArrived(self, data))
-        finally:
-            call.cancel()
-            outgoing.put(None)
+    def _take(self, data: bytes) -> None:
+        """What comes, from a thread of gRPC's."""
+        if self._is_open:
+            self._inbox.put(FrameArrived(self, data))
+            self._answered()
+            return
+        hello = Hello.of(decode(data, self._max_frame_bytes))
+        with self._lock:
+            self._credits = self._most_credits = hello.credits
+            self._is_open = True
+        self._inbox.put(LaneOpened(self, hello))
 
-    def _answered(self, outgoing: queue.SimpleQueue[bytes | None]) -> None:
+    def _answered(self) -> None:
         """Every frame is answered by one, which gives its credit back."""
         with self._lock:
-            if self._waiting:
-                outgoing.put(self._waiting.popleft())
-            else:
+            if not self._waiting or self._stream is None:
                 self._credits = min(self._credits + 1, self._most_credits)  # some answer twice
+                return
+            frame, stream = self._waiting.popleft(), self._stream
+        stream.send(frame)
 
     def _forget(self) -> bool:
         """-> whether the stream was open"""
         with self._lock:
-            was_open = self._outgoing is not None
-            self._outgoing = self._call = None
+            was_open, self._is_open = self._is_open, False
+            self._stream = None
             self._waiting.clear()
             self._credits = 0
             return was_open
-
-
-def _reason(error: grpc.RpcError) -> str:
-    code, details = getattr(error, "code", None), getattr(error, "details", None)
-    return f"{code().name}: {details()}" if code and details else repr(error)

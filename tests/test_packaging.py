@@ -21,6 +21,7 @@ EXTRAS = tuple(PYPROJECT["project"]["optional-dependencies"])
 
 NOT_ALWAYS_INSTALLED = {
     "check": "make check installs it",
+    "peers": "make bench installs it",
 }
 WEB_FRAMEWORKS = {"aiohttp", "bottle", "django", "falcon", "fastapi", "flask", "granian", "gunicorn"}
 WEB_FRAMEWORKS |= {"hypercorn", "litestar", "quart", "sanic", "starlette", "tornado", "uvicorn", "werkzeug"}

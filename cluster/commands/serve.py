@@ -6,17 +6,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from protos.errors import ConfigError, EngineStoppedError
+from cluster.commands.gateway import add_drain
+from protos.errors import ConfigError
 
 if TYPE_CHECKING:
     from cluster.config.config import Config
 
 MODES = ("single", "cluster")
-_LOOK_EVERY_S = 0.5
+_LOOK_EVERY_S = 0.1
 
 _DESCRIPTION = """\
-Serve a model to gateways. Single mode is one process, with all of the model in it. Cluster mode is a mesh on
-Ray: attention workers, expert workers, and a controller that looks after them."""
+Serve a model over HTTP (the OpenAI API) and gRPC. Single mode is one process, with all of the model in it.
+Cluster mode is a mesh on Ray: attention workers, expert workers, and a controller that looks after them; this
+process is its gateway. More gateways: `expertmesh gateway`."""
 
 _EPILOG = """\
 examples:
@@ -44,13 +46,7 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     parser.add_argument("--config", type=Path, metavar="FILE", help="docs/config.md has all keys")
     parser.add_argument("--model", metavar="M", help="a folder, or the name of a pulled model")
     parser.add_argument("--mode", choices=MODES, default=MODES[0], help="%(default)s unless said otherwise")
-    parser.add_argument(
-        "--drain-s",
-        type=float,
-        default=30.0,
-        metavar="S",
-        help="for requests to end, at the end (%(default)g)",
-    )
+    add_drain(parser)
     parser.set_defaults(run=run)
 
 
@@ -76,20 +72,20 @@ def _config(arguments: argparse.Namespace) -> "Config":
 def _serve_here(config: "Config", drain_s: float) -> None:
     from cluster.environment import cpu_kernel_settings
     from cluster.model_folder import find_model
+    from cluster.serving.gateway_run import draining
     from cluster.single_mode import SingleMode
     from cluster.stop_signal import StopSignal
 
-    server = SingleMode(find_model(config.model), config, cpu_kernel_settings())
-    stop = StopSignal()
-    server.start()
-    _note(f"serves {config.model} at {server.address}")
-    while not stop.wait(_LOOK_EVERY_S):
-        if server.engine.wait_ended(0):
-            server.stop()
-            raise EngineStoppedError("the engine broke, and its log says why; start anew")
-    _note(f"takes nothing new; what runs has {drain_s:g} s to end")
-    server.drain(drain_s)
-    server.stop()
+    server = SingleMode(find_model(config.model), config, cpu_kernel_settings(), _note)
+    try:
+        server.begin()
+        stop = StopSignal()
+        while not stop.wait(_LOOK_EVERY_S):
+            server.look()
+        _note(draining(drain_s))
+        server.drain(drain_s)
+    finally:
+        server.stop()
 
 
 def _serve_as_mesh(config: "Config", drain_s: float) -> None:

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
+from protos.errors import ConfigError
 from workers.engine.settings import DraftSettings, EngineSettings
 
 _STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
@@ -67,13 +68,49 @@ class EngineConfig:
 
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
-class ListenConfig:
-    """Where gateways reach the attention service."""
+class GatewayLimits:
+    """How much a gateway takes on, and how long it keeps things."""
 
-    host: Annotated[str, Field(min_length=1, description="the address that it binds to")] = "127.0.0.1"
-    port: Annotated[
-        Port, Field(description="0: any free one; in cluster mode every attention worker takes a free one")
-    ] = 7600
+    max_calls: Annotated[Count, Field(description="requests being answered; one more is refused")] = 4096
+    max_body_mb: Annotated[Amount, Field(description="a larger request is refused")] = 8.0
+    max_unread: Annotated[
+        Count, Field(description="events of a request; a client that reads slower is cut off")
+    ] = 16_384
+    resume_s: Annotated[
+        Amount, Field(description="a request that may be resumed waits so long for its client")
+    ] = 30.0
+    keep_s: Annotated[
+        Amount, Field(description="what such a request was told can be read so long after its end")
+    ] = 300.0
+    max_kept: Annotated[Count, Field(description="such requests; the oldest go first")] = 1024
+    stored_s: Annotated[
+        Amount, Field(description="a response of the Responses API is stored so long after its end")
+    ] = 86_400.0
+    max_stored: Annotated[Count, Field(description="stored responses; the oldest go first")] = 10_000
+    max_stored_mb: Annotated[Amount, Field(description="of all of them together")] = 256.0
+
+
+@dataclass(frozen=True, slots=True, config=_STRICT)
+class GatewayConfig:
+    """Where clients reach the model, over HTTP and over gRPC."""
+
+    host: Annotated[str, Field(min_length=1, description="the address that both bind to")] = "127.0.0.1"
+    http_port: Annotated[Port, Field(description="of the OpenAI-compatible API; 0: any free one")] = 8000
+    grpc_port: Annotated[Port, Field(description="of InferenceService; 0: any free one")] = 8001
+    model_name: Annotated[
+        str | None,
+        Field(min_length=1, description="by which clients ask for it; empty: the last part of `model`"),
+    ] = None
+    aliases: Annotated[tuple[str, ...], Field(description="other names by which they may")] = ()
+    envelope: Annotated[
+        bool,
+        Field(description="malformed harmony is made impossible always, not only where tools or formats are"),
+    ] = False
+    policies: Annotated[
+        Path | None, Field(description="folder of policies for Classify; empty: only those that clients send")
+    ] = None
+    tls: Annotated[bool, Field(description="both speak TLS, with the certificate of the section tls")] = False
+    limits: GatewayLimits = GatewayLimits()
 
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
@@ -173,7 +210,14 @@ class Config:
 
     model: Annotated[str, Field(min_length=1, description="a folder, or the name of a pulled model")]
     engine: EngineConfig = EngineConfig()
-    listen: ListenConfig = ListenConfig()
+    gateway: GatewayConfig = GatewayConfig()
     cluster: ClusterConfig = ClusterConfig()
     router: RouterConfig = RouterConfig()
     tls: TlsConfig | None = None
+
+    def check_tls(self) -> None:
+        """Raises ConfigError where a certificate is asked for and there is none."""
+        if self.gateway.tls and self.tls is None:
+            raise ConfigError(
+                "gateway.tls is true, and there is no section tls to take a certificate from; add one"
+            )

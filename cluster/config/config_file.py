@@ -53,13 +53,23 @@ def _parse(document: YamlDocument, source: str) -> Config:
         )
     try:
         config = _ADAPTER.validate_json(json.dumps(values))  # from JSON, strict still takes text for an enum
-        _ = config.engine.settings  # refuses values that do not go together
+        _check_together(config, source)
     except ValidationError as error:
         in_order = sorted(error.errors(), key=lambda each: document.line_of(each["loc"]) or 0)
         raise ConfigError("\n".join(_sentence(each, document, source) for each in in_order)) from error
+    return config
+
+
+def _check_together(config: Config, source: str) -> None:
+    """Refuses values that do not go together."""
+    try:
+        _ = config.engine.settings
     except ConfigError as error:
         raise ConfigError(f"{source}: engine: {error}") from error
-    return config
+    try:
+        config.check_tls()
+    except ConfigError as error:
+        raise ConfigError(f"{source}: {error}") from error
 
 
 def _sentence(error: ErrorDetails, document: YamlDocument, source: str) -> str:

@@ -1,11 +1,10 @@
 """`expertmesh serve --mode cluster` while it runs: begins the mesh, tells how it stands, ends what it began.
 
-Not here: the parts (`ray_cluster`, `mesh`), nor anything that the mesh needs: unless Ray was started here, it
-goes on without this process.
+A gateway runs here too, on the side. Not here: the parts (`ray_cluster`, `mesh`), nor anything that the mesh
+needs: unless Ray was started here, it goes on without this process.
 """
 
 import threading
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +25,9 @@ from cluster.ray.mesh import Mesh, begin_mesh, find_mesh, take_down
 from cluster.ray.needs import check_gpus, num_gpus_wanted, with_devices
 from cluster.ray.ray_cluster import RayCluster, open_ray
 from cluster.ray.ray_hardware import hardware_of
+from cluster.serving.gateway_run import GatewayRun, Note, draining
+from cluster.serving.mesh_side import open_on_mesh
+from cluster.serving.own_model import OwnModel
 from cluster.status_table import is_serving, serving_addresses
 from cluster.stop_signal import StopSignal
 from cluster.tls import tls_files
@@ -34,7 +36,7 @@ from workers.attention.control import AttentionControl
 from workers.membership.members import MeshTopology
 from workers.membership.topology_watch import TopologyWatch
 
-Note = Callable[[str], None]
+_LOOK_EVERY_S = 0.1
 
 
 class MeshHost:
@@ -49,14 +51,31 @@ class MeshHost:
 
     def serve(self, drain_s: float) -> None:
         shape = mesh_shape(self._config, self._folder)
+        gateway = self._gateway()
+        gateway.check_ports()
         cluster = open_ray(self._config.cluster)
         stop = StopSignal()  # after Ray, which has a handler of its own
         try:
             self._greet(find_mesh(self._config.cluster.name) or self._begin(cluster, shape))
-            self._look_on(stop)
+            gateway.begin()
+            self._look_on(stop, gateway)
+            self._note(draining(drain_s))
+            gateway.drain(drain_s)
             self._end(cluster, drain_s)
         finally:
+            gateway.stop()
             ray.shutdown()
+
+    def _gateway(self) -> GatewayRun:
+        config, name = self._config, self._config.cluster.name
+        own = OwnModel.open(self._folder, config)
+        return GatewayRun(
+            config,
+            own.name,
+            lambda: open_on_mesh(config, own, lambda: find_controller(name)),
+            waits_for=f"no attention worker of the mesh {name} serves yet",
+            note=self._note,
+        )
 
     def _begin(self, cluster: RayCluster, shape: MeshShape) -> Mesh:
         """Nothing is begun that does not fit, as far as Ray knows how much memory there is."""
@@ -80,13 +99,14 @@ class MeshHost:
             self._note(f"the mesh {name} is there already, and goes on as it was configured")
         self._note(f"the controller of {name} listens at {mesh.controller}")
 
-    def _look_on(self, stop: StopSignal) -> None:
+    def _look_on(self, stop: StopSignal, gateway: GatewayRun) -> None:
         watch = TopologyWatch(
             lambda: find_controller(self._config.cluster.name), self._hear, tls_files(self._config)
         )
         watch.start()
         try:
-            stop.wait()
+            while not stop.wait(_LOOK_EVERY_S):
+                gateway.look()
         finally:
             watch.close()
 
@@ -105,7 +125,6 @@ class MeshHost:
         if not cluster.is_ours:
             self._note(f"the mesh {name} runs on; `expertmesh stop` ends it")
             return
-        self._note(f"takes nothing new; what runs has {drain_s:g} s to end")
         threads = [
             threading.Thread(target=self._drain, args=(address, drain_s))
             for address in serving_addresses(self._topology)

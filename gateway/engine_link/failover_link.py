@@ -1,5 +1,7 @@
 """Several attention workers as one engine: each request goes to one, and on to another when that one is lost.
 
+Where its prompt's beginning went lately, unless that worker is clearly busier than the least busy one.
+
 What the client has been told is kept (`TokenLog`), and the next worker goes on behind it: the same tokens,
 none twice. That holds because the seed is settled here, before the first worker sees the request, and a draw
 depends on seed and position alone.
@@ -9,13 +11,14 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import AsyncGenerator, Callable, Collection
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping
 from contextlib import aclosing
 from dataclasses import replace
 
 from gateway.engine_link.bell import Bell
 from gateway.engine_link.course import Clock, Course, is_lost
 from gateway.engine_link.link import WorkerLink
+from gateway.engine_link.prefix_affinity import Beginning, PrefixAffinity
 from gateway.engine_link.settings import FailoverSettings
 from protos.errors import ExpertMeshError
 from workers.engine.events import Event, RequestEnded
@@ -43,6 +46,7 @@ class FailoverLink:
         self._settings = settings or FailoverSettings()
         self._clock = clock
         self._bell = Bell()
+        self._affinity = PrefixAffinity(self._settings.affinity_blocks)
         self._links: dict[str, WorkerLink] = {}
         self._leaving: set[asyncio.Task[None]] = set()
         self.num_failovers = 0
@@ -85,8 +89,9 @@ class FailoverLink:
     async def submit(self, request: GenerationRequest) -> AsyncGenerator[Event, None]:
         settled = replace(request, sampling=request.sampling.with_seed(secrets.randbits(63)))
         log, course = TokenLog(settled), Course(settled, self._settings, self._clock)
+        beginning = Beginning.of(request.prompt, request.cache_salt)
         try:
-            async with aclosing(self._carry(log, course)) as events:
+            async with aclosing(self._carry(log, course, beginning)) as events:
                 async for event in events:
                     log.note(event)
                     course.progress()
@@ -96,10 +101,13 @@ class FailoverLink:
                 raise
             yield RequestEnded(request.request_id, log.usage(), error)
 
-    async def _carry(self, log: TokenLog, course: Course) -> AsyncGenerator[Event, None]:
+    async def _carry(
+        self, log: TokenLog, course: Course, beginning: Beginning
+    ) -> AsyncGenerator[Event, None]:
         """From worker to worker, to the terminal event; raises what no worker can mend."""
         while True:
-            address, link = await self._worker_for(course)
+            address, link = await self._worker_for(course, beginning)
+            self._affinity.note(beginning, address)
             try:
                 async with aclosing(link.submit(log.rest(course.time_left()))) as events:
                     async for event in events:
@@ -116,18 +124,28 @@ class FailoverLink:
                 self.num_failovers += log.has_begun
                 logger.info("a request goes on elsewhere: %s", error)
 
-    async def _worker_for(self, course: Course) -> tuple[str, WorkerLink]:
-        """The least busy that has not just failed the request; waits for one as long as the course allows."""
+    async def _worker_for(self, course: Course, beginning: Beginning) -> tuple[str, WorkerLink]:
+        """One that has not just failed the request; waits for one as long as the course allows."""
         while True:
-            fit = [
-                (busyness, address)
+            fit = {
+                address: busyness
                 for address, link in self._links.items()
                 if not course.has_just_failed(address) and (busyness := _busyness(link)) is not None
-            ]
+            }
             if fit:
-                address = min(fit)[1]
+                address = self._choose(fit, beginning)
                 return address, self._links[address]
             await self._bell.wait(course.wait_s())
+
+    def _choose(self, fit: Mapping[str, int], beginning: Beginning) -> str:
+        """Of addresses with how busy each is: a sequence more is worth a block that need not be computed."""
+        least_busy = min(fit, key=lambda address: (fit[address], address))
+        nearest = self._affinity.nearest(beginning, fit)
+        if nearest is None:
+            return least_busy
+        busier = fit[nearest.address] - fit[least_busy]
+        is_worth_it = busier <= min(nearest.num_blocks, self._settings.most_busier)
+        return nearest.address if is_worth_it else least_busy
 
 
 def _busyness(link: WorkerLink) -> int | None:

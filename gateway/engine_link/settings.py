@@ -24,6 +24,8 @@ class FailoverSettings:
     max_attempts: int = 8  # workers that a request may lose before it is taken for the cause
     patience_s: float = 30.0  # how long it waits for a worker that takes it, without anything being told
     retry_s: float = 0.2  # after which workers that have refused are asked again
+    most_busier: int = 8  # sequences that a worker may have more than the least busy, if it had the prefix
+    affinity_blocks: int = 200_000  # of 128 tokens of prompts, for which it is known where they went
 
     def __post_init__(self) -> None:
         _check(self)

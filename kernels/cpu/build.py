@@ -24,6 +24,7 @@ TIMEOUT_S = 300
 _COMPILE = ("-std=c++17", "-O3", "-fPIC", "-fopenmp", "-fvisibility=hidden", "-ffp-contract=off")
 _LINK = ("-shared", "-fopenmp")
 _X86_FILE_TO_FLAGS = {
+    "combine_avx512.cpp": ("-mavx512f", "-mavx512bw"),
     "multiply_tile_avx2.cpp": ("-mavx2", "-mfma"),
     "multiply_tile_avx512.cpp": ("-mavx512f", "-mavx512bw"),
 }

@@ -1,9 +1,10 @@
 // The sum of every token's expert rows, slot by slot, wherever each row lies: what kernels/combine.py calls.
 
 #include <algorithm>
-#include <cstdint>
+#include <vector>
 
-#include "scalar_type.h"
+#include "combine_rows.h"
+#include "grouped_matmul.h"
 
 namespace expertmesh {
 namespace {
@@ -11,30 +12,47 @@ namespace {
 constexpr int64_t PIECE = 512;  // sums that stay in the first-level cache
 
 template <ScalarType type>
-void combine(const void* const* rows, int64_t num_tokens, int64_t top_k, int64_t hidden, void* result) {
+void combine(const RowSums& work) {
     float sums[PIECE];
-    for (int64_t token = 0; token < num_tokens; ++token, rows += top_k) {
-        for (int64_t start = 0; start < hidden; start += PIECE) {
-            const int64_t count = std::min(PIECE, hidden - start);
+    const void* const* rows = work.rows;
+    for (int64_t token = 0; token < work.num_tokens; ++token, rows += work.top_k) {
+        for (int64_t start = 0; start < work.hidden; start += PIECE) {
+            const int64_t count = std::min(PIECE, work.hidden - start), out = token * work.hidden + start;
             for (int64_t i = 0; i < count; ++i) sums[i] = read_scalar(rows[0], type, start + i);
-            for (int64_t slot = 1; slot < top_k; ++slot) {
+            for (int64_t slot = 1; slot < work.top_k; ++slot) {
                 for (int64_t i = 0; i < count; ++i) sums[i] += read_scalar(rows[slot], type, start + i);
             }
-            for (int64_t i = 0; i < count; ++i) write_scalar(result, type, token * hidden + start + i, sums[i]);
+            for (int64_t i = 0; i < count; ++i) write_scalar(work.result, type, out + i, sums[i]);
         }
     }
 }
 
 }  // namespace
+
+void combine_plain(const RowSums& work) {
+    if (work.type == ScalarType::float32) {
+        combine<ScalarType::float32>(work);
+    } else {
+        combine<ScalarType::bfloat16>(work);
+    }
+}
+
 }  // namespace expertmesh
 
-// rows: [num_tokens, top_k] addresses of [hidden] values each; result: [num_tokens, hidden].
+// Row after row of each piece, as `places` says, which is token · top_k + slot; result: [num_tokens, hidden].
 extern "C" __attribute__((visibility("default"))) void expertmesh_combine(
-    const void* const* rows, int64_t num_tokens, int64_t top_k, int64_t hidden, expertmesh::ScalarType type,
-    void* result) {
-    if (type == expertmesh::ScalarType::float32) {
-        expertmesh::combine<expertmesh::ScalarType::float32>(rows, num_tokens, top_k, hidden, result);
-    } else {
-        expertmesh::combine<expertmesh::ScalarType::bfloat16>(rows, num_tokens, top_k, hidden, result);
+    int64_t num_pieces, const char* const* pieces, const int64_t* piece_rows, const int64_t* places,
+    int64_t num_tokens, int64_t top_k, int64_t hidden, expertmesh::ScalarType type,
+    expertmesh::InstructionSet instructions, void* result) {
+    using namespace expertmesh;
+    std::vector<const void*> rows(num_tokens * top_k);
+    const int64_t row_bytes = hidden * (type == ScalarType::float32 ? 4 : 2);
+    for (int64_t piece = 0; piece < num_pieces; ++piece) {
+        for (int64_t row = 0; row < piece_rows[piece]; ++row) rows[*places++] = pieces[piece] + row * row_bytes;
     }
+    const RowSums work{rows.data(), num_tokens, top_k, hidden, type, result};
+#if defined(__x86_64__)
+    if (instructions == InstructionSet::avx512) return combine_avx512(work);
+#endif
+    combine_plain(work);
 }

@@ -7,14 +7,14 @@ or the number of threads. AVX-512 and AVX2 give the same bits.
 
 import ctypes
 import logging
-from ctypes import c_int32, c_int64, c_void_p
+import struct
+from collections.abc import Sequence
+from ctypes import c_char_p, c_int32, c_int64, c_void_p
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from kernels.cpu.build import BuildError, build
@@ -83,16 +83,24 @@ class CpuKernels:
     def takes(self, dtype: torch.dtype) -> bool:
         return dtype in _DTYPE_TO_NUMBER
 
-    def combine(
-        self, addresses: NDArray[np.int64], shape: tuple[int, int, int], dtype: torch.dtype
-    ) -> Tensor:
-        """addresses: [tokens * top_k] of rows of `dtype`; shape: tokens, top_k, hidden -> [tokens, hidden]"""
-        num_tokens, _, hidden = shape
-        result = torch.empty(num_tokens, hidden, dtype=dtype)
+    def combine(self, addresses: Sequence[int], places: Sequence[bytes], top_k: int, total: Tensor) -> None:
+        """addresses: of pieces, contiguous rows; places: those of each, int64, as in RowPiece.
+
+        total: [tokens, hidden] contiguous, in the rows' dtype
+        """
+        num_tokens, hidden = total.shape
         self.library.expertmesh_combine(
-            torch.from_numpy(addresses).data_ptr(), *shape, _DTYPE_TO_NUMBER[dtype], result.data_ptr()
+            len(addresses),
+            struct.pack(f"{len(addresses)}q", *addresses),
+            struct.pack(f"{len(places)}q", *[len(each) // 8 for each in places]),
+            b"".join(places),
+            num_tokens,
+            top_k,
+            hidden,
+            _DTYPE_TO_NUMBER[total.dtype],
+            _PATH_TO_NUMBER[self.path],
+            total.data_ptr(),
         )
-        return result
 
 
 class _Call:
@@ -177,7 +185,10 @@ def _open(file: Path) -> ctypes.CDLL:
         raise BuildError(f"{file} cannot be loaded, remove it: {error}") from error
     library.expertmesh_can_run.argtypes = (c_int32,)
     library.expertmesh_can_run.restype = ctypes.c_bool
-    library.expertmesh_combine.argtypes = (c_void_p, c_int64, c_int64, c_int64, c_int32, c_void_p)
+    library.expertmesh_combine.argtypes = (
+        *(c_int64, c_char_p, c_char_p, c_char_p),
+        *(c_int64, c_int64, c_int64, c_int32, c_int32, c_void_p),
+    )
     library.expertmesh_combine.restype = None
     library.expertmesh_gate_up.argtypes = (ctypes.POINTER(_GroupedMatmul), ctypes.c_float)
     library.expertmesh_gate_up.restype = c_int32

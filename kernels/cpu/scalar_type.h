@@ -9,6 +9,9 @@ namespace expertmesh {
 
 enum class ScalarType : int32_t { float32 = 0, bfloat16 = 1 };
 
+// Of each file alone: what another instruction set made of them must not be linked into its place.
+namespace {
+
 inline float read_scalar(const void* tensor, ScalarType type, int64_t index) {
     if (type == ScalarType::float32) return static_cast<const float*>(tensor)[index];
     const uint32_t bits = static_cast<uint32_t>(static_cast<const uint16_t*>(tensor)[index]) << 16;
@@ -33,4 +36,5 @@ inline void write_scalar(void* tensor, ScalarType type, int64_t index, float val
     }
 }
 
+}  // namespace
 }  // namespace expertmesh

@@ -8,6 +8,7 @@ gateway encodes prompts with it and every engine looks up its tokens' bytes.
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path
 from types import MappingProxyType
 
@@ -73,6 +74,15 @@ class Tokenizer:
     def longest_token(self) -> int:
         """In bytes; looks at every token."""
         return max(map(len, self._token_bytes))
+
+    def fingerprint(self) -> str:
+        """Equal where every token id means the same: 16 hexadecimal digits. Looks at every token."""
+        digest = blake2b(digest_size=8)
+        for content in self._token_bytes:
+            digest.update(len(content).to_bytes(4, "little") + content)
+        for name, token_id in sorted(self.special_ids.items()):
+            digest.update(f"{token_id} {name}\n".encode())
+        return digest.hexdigest()
 
     def is_special(self, token_id: int) -> bool:
         return token_id in self._special

@@ -68,6 +68,20 @@ class RunningMesh:
         return {worker.name: worker.pid for worker in self.topology.workers}
 
     @property
+    def address(self) -> str:
+        """Of the controller."""
+        return self._server.address
+
+    def busy_attention(self) -> str:
+        """The attention worker that has requests, once there is one."""
+
+        def busy(topology: MeshTopology) -> list[str]:
+            return [worker.name for worker in topology.workers if worker.num_running]
+
+        self.wait_until(lambda topology: bool(busy(topology)), "busy")
+        return busy(self.topology)[0]
+
+    @property
     def epoch(self) -> int:
         placement = self.topology.placement
         assert placement is not None

@@ -1,90 +1,161 @@
 """`expertmesh serve` in single mode as an operator runs it; cluster mode is tested on Ray itself."""
 
-import os
-import re
-import signal
-import socket
+import json
 import subprocess
-import sys
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import grpc
 import pytest
 
 from cluster.cli import main
-from model.local_model import LocalModel
+from cluster.stop_signal import STOPPED_BY_PERSON
+from protos.gen.v1 import inference_pb2, inference_pb2_grpc
 from tests.cluster.running_mesh import mesh_config
-from tests.cluster.traffic import Traffic, some_requests
-from workers.attention.control import AttentionControl
-from workers.membership.members import MeshTopology, WorkerKind, WorkerState, WorkerStatus
+from tests.cluster.served_process import ServedProcess
 
 Capture = pytest.CaptureFixture[str]
 
-SOURCE_TREE = Path(__file__).parents[2]
-WITHIN_S = 60.0
-HERE = WorkerStatus("here", WorkerKind.ATTENTION, WorkerState.SERVING)
-
-WITHOUT_RAY = """
-import sys
-sys.modules["ray"] = None  # importing it is an error from now on
-from cluster.cli import main
-sys.exit(main(sys.argv[1:]))
-"""
+WORDS = "Is the sea blue?"
 
 
-def engine_of(folder: Path) -> str:
-    engine = mesh_config(folder)["engine"]
-    assert isinstance(engine, dict)
-    return "\n".join(f"  {key}: {str(value).lower()}" for key, value in engine.items())
+def error_of(answer: tuple[int, Mapping[str, object]]) -> tuple[int, str]:
+    status, said = answer
+    return status, said["error"]["message"]  # type: ignore[index]
 
 
-@pytest.fixture
-def config(tmp_path: Path, spoken_folder: Path) -> Path:
-    file = tmp_path / "mesh.yaml"
-    file.write_text(f"model: {spoken_folder}\nlisten: {{port: 0}}\nengine:\n{engine_of(spoken_folder)}\n")
+def config_file(folder: Path, model: Path, **gateway: object) -> Path:
+    file = folder / "mesh.yaml"
+    file.write_text(
+        json.dumps({**mesh_config(model), "gateway": {"http_port": 0, "grpc_port": 0, **gateway}})
+    )
     return file
 
 
 @pytest.fixture
-def server(config: Path) -> Iterator[subprocess.Popen[str]]:
-    process = subprocess.Popen(
-        [sys.executable, "-c", WITHOUT_RAY, "serve", "--config", str(config)],
-        cwd=SOURCE_TREE,
-        env={**os.environ, "PYTHONPATH": str(SOURCE_TREE)},
-        stderr=subprocess.PIPE,
-        text=True,
+def server(tmp_path: Path, spoken_folder: Path) -> Iterator[ServedProcess]:
+    file = config_file(tmp_path, spoken_folder, model_name="spoken", aliases=["other"])
+    made = ServedProcess("serve", "--config", str(file), without=["ray"])
+    yield made
+    made.close()
+
+
+def test_single_mode_serves_both_faces_without_ray(server: ServedProcess) -> None:
+    server.wait_serving()
+    assert server.get("/ready") == (200, {"status": "ready"})
+    over_http = server.content_of_chat(WORDS, 20)
+    assert over_http == server.content_of_grpc_chat(WORDS, 20)
+    assert over_http != server.content_of_chat("Is the sea green?", 20)
+    status, response = server.post(
+        "/v1/responses", {"model": "other", "input": WORDS, "max_output_tokens": 9}
     )
-    yield process
-    process.kill()
-    process.communicate()
+    assert (status, server.get(f"/v1/responses/{response['id']}")) == (200, (200, response))
+    _, models = server.get("/v1/models")
+    assert [each["id"] for each in models["data"]] == ["spoken", "other"]  # type: ignore[attr-defined]
+    assert server.end() == 0
+    assert server.said[1:] == ["expertmesh: takes nothing new; what runs has 30 s to end"]
 
 
-def address_of(server: subprocess.Popen[str]) -> str:
-    """It says so when it can be reached."""
-    assert server.stderr is not None
-    for line in server.stderr:
-        if found := re.search(r"serves .* at (\S+:\d+)$", line.strip()):
-            return found[1]
-    raise AssertionError("it ended")
+def test_it_ends_in_good_order(server: ServedProcess) -> None:
+    """What runs is finished, what comes is refused, and readiness says so."""
+    server.wait_serving()
+    with server.stream(WORDS, 1500) as response:
+        server.process.terminate()
+        while (said := server.get("/ready"))[0] == 200:
+            """The signal is on its way."""
+        assert error_of(said) == (503, "this gateway is about to stop")
+        status, words = error_of(server.chat(WORDS, 3))
+        assert status == 503
+        assert "takes nothing new" in words
+        lines = [line for line in response.read().splitlines() if line]
+    assert len(lines) > 500
+    assert lines[-1] == b"data: [DONE]"
+    assert server.process.wait(60) == 0
 
 
-def test_single_mode_serves_without_ray_and_ends_in_good_order(
-    server: subprocess.Popen[str], spoken_model: LocalModel
+def test_what_does_not_end_in_time_is_cancelled(tmp_path: Path, spoken_folder: Path) -> None:
+    file = config_file(tmp_path, spoken_folder)
+    server = ServedProcess("serve", "--config", str(file), "--drain-s", "0.05")
+    try:
+        server.wait_serving()
+        with server.stream(WORDS, 1500) as response:
+            assert server.end() == 0
+            assert b"the gateway stops" in response.read()
+        assert server.said[-1] == "expertmesh: 1 requests had not ended, and were cancelled"
+    finally:
+        server.close()
+
+
+def test_a_second_signal_ends_it_at_once(server: ServedProcess) -> None:
+    server.wait_serving()
+    with server.stream(WORDS, 1500):
+        server.process.terminate()
+        while server.get("/ready")[0] == 200:
+            """The signal is on its way."""
+        server.process.terminate()
+        assert server.process.wait(5) == STOPPED_BY_PERSON
+
+
+def test_both_faces_speak_tls_with_the_certificate_of_the_mesh(
+    tmp_path: Path, spoken_folder: Path, capsys: Capture
 ) -> None:
-    address = address_of(server)
-    traffic = Traffic()
-    traffic.hear(MeshTopology(workers=(replace(HERE, address=address),)))
-    toll = traffic.run(some_requests(spoken_model, 5, max_tokens=12), at_once=3, timeout_s=WITHIN_S)
-    traffic.close()
-    assert toll.losses == (0, 0, 0)
-    control = AttentionControl(address)
-    assert control.describe(WITHIN_S).vocab_size == spoken_model.config.vocab_size
-    control.close()
-    server.send_signal(signal.SIGTERM)
-    _, rest = server.communicate(timeout=WITHIN_S)
-    assert server.returncode == 0
-    assert rest == "expertmesh: takes nothing new; what runs has 30 s to end\n"
+    authority, certificate, key = certificates(tmp_path)
+    file = config_file(tmp_path, spoken_folder, tls=True)
+    tls = {"ca": str(authority), "certificate": str(certificate), "key": str(key)}
+    file.write_text(json.dumps({**json.loads(file.read_text()), "tls": tls}))
+    server = ServedProcess("serve", "--config", str(file), without=["ray"])
+    try:
+        server.wait_serving()
+        words = ["--url", f"https://{server.http}", "--max-tokens", "9", "--temperature", "0"]
+        assert main(["chat", WORDS, *words, "--ca", str(authority)]) == 0
+        assert capsys.readouterr().out
+        assert main(["chat", WORDS, *words]) == 1
+        assert "CERTIFICATE_VERIFY_FAILED" in capsys.readouterr().err
+        credentials = grpc.ssl_channel_credentials(authority.read_bytes())
+        with grpc.secure_channel(server.grpc, credentials) as channel:
+            stub = inference_pb2_grpc.InferenceServiceStub(channel)
+            models = stub.ListModels(inference_pb2.ListModelsRequest(), timeout=10).models
+        assert [model.name for model in models] == [spoken_folder.name]
+    finally:
+        server.close()
+
+
+def certificates(folder: Path) -> tuple[Path, Path, Path]:
+    """An authority, and what it has signed for this machine; made now, for a day."""
+    authority, certificate, key = (folder / name for name in ("ca.pem", "own.pem", "own.key"))
+    own = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-days", "1"]
+    signed = ["-CA", str(authority), "-CAkey", str(folder / "ca.key"), "-out", str(certificate)]
+    new = ["openssl", "req", "-x509", "-nodes", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
+    root = ["-keyout", str(folder / "ca.key"), "-out", str(authority), "-subj", "/CN=root", "-days", "1"]
+    subprocess.run([*new, *root], check=True, capture_output=True)
+    subprocess.run([*new, *own, "-keyout", str(key), *signed], check=True, capture_output=True)
+    return authority, certificate, key
+
+
+def test_a_port_that_is_taken_is_said_before_the_model_is_loaded(
+    server: ServedProcess, tmp_path: Path, spoken_folder: Path, capsys: Capture
+) -> None:
+    server.wait_serving()
+    port = int(server.http.rpartition(":")[2])
+    (tmp_path / "second").mkdir()
+    file = config_file(tmp_path / "second", spoken_folder, http_port=port)
+    assert main(["serve", "--config", str(file)]) == 1
+    words = f"cannot listen on 127.0.0.1:{port}: Address already in use; end what listens there"
+    assert words in capsys.readouterr().err
+
+
+def test_a_tokenizer_that_is_not_whole_is_said_before_the_model_is_loaded(
+    tmp_path: Path, spoken_folder: Path, capsys: Capture
+) -> None:
+    model = tmp_path / "model"
+    model.mkdir()
+    for path in spoken_folder.iterdir():
+        (model / path.name).write_bytes(path.read_bytes().replace(b"<|channel|>", b"<|chanel|>"))
+    assert main(["serve", "--config", str(config_file(tmp_path, model))]) == 1
+    assert "lacks <|channel|>" in capsys.readouterr().err
+    (model / "tokenizer.json").unlink()
+    assert main(["serve", "--config", str(config_file(tmp_path, model))]) == 1
+    assert "tokenizer.json does not exist" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -112,17 +183,6 @@ def test_a_mesh_that_does_not_fit_is_refused_before_ray_begins(
     file.write_text(f"model: {spoken_folder}\ncluster: {{experts: {{workers: 2, memory_gb: 0.0003}}}}\n")
     assert main(["serve", "--mode", "cluster", "--config", str(file)]) == 1
     assert capsys.readouterr().err.startswith("expertmesh: ")
-
-
-def test_a_taken_port_is_said_with_its_key(config: Path, capsys: Capture) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        config.write_text(config.read_text().replace("port: 0", f"port: {port}"))
-        assert main(["serve", "--config", str(config)]) == 1
-    assert capsys.readouterr().err == (
-        f"expertmesh: cannot listen on 127.0.0.1:{port}: the port is taken, or it is not an address of this "
-        f"machine; write another listen.port (0: any free one), or end what listens there\n"
-    )
 
 
 def test_stop_is_for_meshes_on_a_ray_that_stays(tmp_path: Path, capsys: Capture) -> None:

@@ -4,7 +4,7 @@ import torch
 
 from kernels.combine import RowPiece, combine, combine_pieces, combine_pieces_reference
 from kernels.cpu.settings import CpuKernelSettings, CpuPath
-from tests.kernels.cpu.paths import kernels_or_skip
+from tests.kernels.cpu.paths import BUILT_PATHS, kernels_or_skip
 
 BITS = {torch.float32: torch.int32, torch.bfloat16: torch.int16}
 
@@ -32,14 +32,20 @@ def pieces_of(rows: torch.Tensor, num_pieces: int) -> list[RowPiece]:
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("num_pieces", [1, 3])
-def test_rows_in_pieces_give_the_same_bits_as_rows_in_one(dtype: torch.dtype, num_pieces: int) -> None:
+@pytest.mark.parametrize("path", BUILT_PATHS)
+def test_rows_in_pieces_give_the_same_bits_as_rows_in_one(
+    path: CpuPath, num_pieces: int, dtype: torch.dtype
+) -> None:
     rows = (torch.randn(5, 3, 1100) * 2.0 ** torch.randint(-20, 20, (5, 3, 1))).to(dtype)
     rows[1, 2, 7] = torch.nan
     rows[4, 0, 1099] = torch.inf
     expected = combine(rows)
     pieces = pieces_of(rows, num_pieces)
-    kernels_or_skip(CpuPath.PLAIN)
-    built = combine_pieces(pieces, (5, 3, 1100), dtype, CpuKernelSettings(CpuPath.PLAIN))
-    for each in (combine_pieces_reference(pieces, (5, 3, 1100), dtype), built):
+    kernels_or_skip(path)
+    built = combine_pieces(pieces, (5, 3, 1100), dtype, CpuKernelSettings(path))
+    total = torch.empty(5, 1100, dtype=dtype)
+    settings = [CpuKernelSettings(each) for each in (path, CpuPath.REFERENCE)]
+    into = [combine_pieces(pieces, (5, 3, 1100), dtype, each, total).clone() for each in settings]
+    for each in (combine_pieces_reference(pieces, (5, 3, 1100), dtype), built, *into):
         assert torch.equal(each.isnan(), expected.isnan())
         assert torch.equal(each.nan_to_num().view(BITS[dtype]), expected.nan_to_num().view(BITS[dtype]))

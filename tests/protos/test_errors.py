@@ -13,19 +13,28 @@ BRANCH = re.compile(
     r"(?P<indent>[ │]*)(?:├── |└── )?(?P<name>\w+Error)"
     r"(?: +(?P<code>[A-Z_]+) +(?P<status>\d{3})  (?P<recovery>.+)| .*)?"
 )
-CODE_TO_STATUS = {
-    GrpcCode.CANCELLED: 499,
-    GrpcCode.INVALID_ARGUMENT: 400,
-    GrpcCode.DEADLINE_EXCEEDED: 504,
-    GrpcCode.RESOURCE_EXHAUSTED: 429,
-    GrpcCode.FAILED_PRECONDITION: 500,
-    GrpcCode.INTERNAL: 500,
-    GrpcCode.UNAVAILABLE: 503,
+CODE_TO_STATUSES = {
+    GrpcCode.CANCELLED: {499},
+    GrpcCode.INVALID_ARGUMENT: {400, 405, 408, 413, 415},
+    GrpcCode.DEADLINE_EXCEEDED: {504},
+    GrpcCode.NOT_FOUND: {404},
+    GrpcCode.ALREADY_EXISTS: {409},
+    GrpcCode.RESOURCE_EXHAUSTED: {429},
+    GrpcCode.FAILED_PRECONDITION: {500},
+    GrpcCode.INTERNAL: {500},
+    GrpcCode.UNAVAILABLE: {503},
 }
-"""FAILED_PRECONDITION is the operator's, not the caller's, so HTTP calls it the server's failure."""
+"""HTTP has statuses of its own for much that cannot be asked. FAILED_PRECONDITION is the operator's, not the
+caller's, so HTTP calls it the server's failure."""
 
 RETRYABLE = {GrpcCode.UNAVAILABLE, GrpcCode.RESOURCE_EXHAUSTED, GrpcCode.DEADLINE_EXCEEDED}
-FOR_THE_CALLER = {GrpcCode.INVALID_ARGUMENT, GrpcCode.CANCELLED, GrpcCode.DEADLINE_EXCEEDED}
+FOR_THE_CALLER = {
+    GrpcCode.INVALID_ARGUMENT,
+    GrpcCode.NOT_FOUND,
+    GrpcCode.ALREADY_EXISTS,
+    GrpcCode.CANCELLED,
+    GrpcCode.DEADLINE_EXCEEDED,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +92,7 @@ def test_a_class_is_as_drawn(line: Drawn) -> None:
 
 @pytest.mark.parametrize("cls", CLASSES.values(), ids=CLASSES)
 def test_grpc_and_http_say_the_same(cls: type[ExpertMeshError]) -> None:
-    assert cls.http_status == CODE_TO_STATUS[cls.grpc_code]
+    assert cls.http_status in CODE_TO_STATUSES[cls.grpc_code]
     assert cls.retryable == (cls.grpc_code in RETRYABLE)
     assert (cls.recovered_by is RecoveredBy.CALLER) == (cls.grpc_code in FOR_THE_CALLER)
 

@@ -10,6 +10,7 @@ import pytest
 from router.channel import listen, make_server
 from router.dispatch_frames import Refusal, RefusalReason
 from router.lane import METHOD, FrameArrived, Lane, LaneEvent, LaneLost, LaneOpened
+from router.stream import StreamOpener
 from tests.router.scripted_worker import HELLO, MAX_FRAME_BYTES, PATIENCE_S, replace_hello, wait_for
 
 CREDITS = 3
@@ -81,8 +82,8 @@ def inbox() -> Inbox:
 
 
 @pytest.fixture
-def lane(worker: CountingWorker, inbox: Inbox) -> Iterator[Lane]:
-    lane = Lane("a", worker.address, inbox, max_frame_bytes=MAX_FRAME_BYTES)
+def lane(worker: CountingWorker, inbox: Inbox, opener: StreamOpener) -> Iterator[Lane]:
+    lane = Lane("a", worker.address, inbox, max_frame_bytes=MAX_FRAME_BYTES, opener=opener)
     lane.start()
     opened = inbox.get(timeout=PATIENCE_S)
     assert isinstance(opened, LaneOpened)
@@ -166,8 +167,8 @@ def test_a_stream_that_cannot_be_trusted_is_restarted_for_the_reason_that_is_giv
     assert again.reason != "it sent nonsense"
 
 
-def test_a_closed_lane_says_nothing_more(worker: CountingWorker, inbox: Inbox) -> None:
-    lane = Lane("a", worker.address, inbox, max_frame_bytes=MAX_FRAME_BYTES)
+def test_a_closed_lane_says_nothing_more(worker: CountingWorker, inbox: Inbox, opener: StreamOpener) -> None:
+    lane = Lane("a", worker.address, inbox, max_frame_bytes=MAX_FRAME_BYTES, opener=opener)
     lane.start()
     assert isinstance(inbox.get(timeout=PATIENCE_S), LaneOpened)
     lane.close()
@@ -176,7 +177,7 @@ def test_a_closed_lane_says_nothing_more(worker: CountingWorker, inbox: Inbox) -
     assert inbox.empty()
 
 
-def test_a_worker_that_greets_otherwise_was_never_open(inbox: Inbox) -> None:
+def test_a_worker_that_greets_otherwise_was_never_open(inbox: Inbox, opener: StreamOpener) -> None:
     refusal = Refusal(None, RefusalReason.FAILED, "no", 0)
     server = make_server(2, MAX_FRAME_BYTES)
     service, method = METHOD.strip("/").split("/")
@@ -188,7 +189,8 @@ def test_a_worker_that_greets_otherwise_was_never_open(inbox: Inbox) -> None:
         method: grpc.stream_stream_rpc_method_handler(exchange)
     }
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handlers),))
-    lane = Lane("a", f"127.0.0.1:{listen(server, '127.0.0.1:0')}", inbox, max_frame_bytes=MAX_FRAME_BYTES)
+    address = f"127.0.0.1:{listen(server, '127.0.0.1:0')}"
+    lane = Lane("a", address, inbox, max_frame_bytes=MAX_FRAME_BYTES, opener=opener)
     server.start()
     lane.start()
     try:

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from protos.errors import MalformedFrameError
-from router.frame import FieldReader, Frame, FrameKind
+from router.field_reader import FieldReader
+from router.frame import Frame, FrameKind
 from router.rows import (
     RowFormat,
     check_rows,

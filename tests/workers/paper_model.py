@@ -4,6 +4,7 @@ It reads through the page tables as attention does, so a page that is missing, s
 back too early gives other tokens than the same request alone, and a page that nobody owns is torn up.
 """
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from zlib import crc32
@@ -60,8 +61,10 @@ class PaperModel:
     forgotten: list[int] = field(default_factory=list)
     steps: list[list[Work]] = field(default_factory=list)
     memory: dict[tuple[int, int], int] = field(default_factory=dict)  # (page, offset) → content
+    step_s: float = 0.0  # that a step takes, for tests that count steps while something else happens
 
     def run(self, works: Sequence[Work]) -> list[WorkResult]:
+        time.sleep(self.step_s)
         self._tear_up()
         self.steps.append(list(works))
         for work in works:  # all write before any reads, as in a forward pass

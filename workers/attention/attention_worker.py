@@ -65,7 +65,11 @@ class AttentionWorker:
         self._server = AttentionServer(
             self.engine,
             switchboard,
-            ServedModel(self.model, model.config.vocab_size),
+            ServedModel(
+                self.model,
+                model.config.vocab_size,
+                None if tokenizer is None else tokenizer.fingerprint(),
+            ),
             options.host,
             options.port,
             tls=options.tls,

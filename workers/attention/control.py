@@ -21,6 +21,7 @@ class AttentionDescription:
     context_limit: int
     vocab_size: int
     load: EngineLoad
+    vocabulary: str | None  # the fingerprint of its tokenizer; None: it has none, or does not say
 
 
 class AttentionControl:
@@ -34,7 +35,11 @@ class AttentionControl:
     def describe(self, timeout_s: float) -> AttentionDescription:
         said = self._stub.Describe(pb.DescribeRequest(), timeout=timeout_s)
         return AttentionDescription(
-            said.model_fingerprint, said.context_limit, said.vocab_size, load_from_message(said.load)
+            said.model_fingerprint,
+            said.context_limit,
+            said.vocab_size,
+            load_from_message(said.load),
+            said.vocabulary_fingerprint if said.HasField("vocabulary_fingerprint") else None,
         )
 
     def drain(self, timeout_s: float) -> int:

@@ -36,6 +36,7 @@ class ServedModel:
 
     fingerprint: str  # equal where the same requests give the same tokens
     vocab_size: int
+    vocabulary: str | None = None  # its tokenizer's fingerprint; None: it has none
 
 
 class AttentionServicer(attention_pb2_grpc.AttentionServiceServicer):
@@ -89,6 +90,7 @@ class AttentionServicer(attention_pb2_grpc.AttentionServiceServicer):
             context_limit=self._engine.context_limit,
             vocab_size=self._model.vocab_size,
             load=self._load(),
+            vocabulary_fingerprint=self._model.vocabulary,
         )
 
     def Drain(self, request: pb.DrainRequest, context: grpc.ServicerContext) -> pb.DrainResponse:

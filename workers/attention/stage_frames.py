@@ -15,7 +15,8 @@ from kernels.attention import AttentionQueries
 from kernels.paging import PageTable
 from model.step_batch import LayerView, StepBatch
 from protos.errors import MalformedFrameError
-from router.frame import FieldReader, Frame, FrameKind, encode
+from router.field_reader import FieldReader
+from router.frame import Frame, FrameKind, encode
 from router.rows import exact_format, pack_rows, row_format_of, unpack_rows
 
 

@@ -7,7 +7,7 @@ nothing to say in JSON likes to say it with line feeds until its tokens are spen
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from llguidance import regex_to_lark
 
@@ -34,9 +34,9 @@ def grammar_text(spec: GrammarSpec) -> str:
         case GrammarKind.JSON_OBJECT:
             return schema_grammar({"type": "object"})
         case GrammarKind.REGEX:
-            return f"{HEADER}start: /{regex_to_lark(spec.text, '')}/"
+            return f"{HEADER}start: {regex_body(spec.text)}"
         case GrammarKind.CHOICE:
-            return f"{HEADER}start: CHOICE\nCHOICE: {' | '.join(map(json.dumps, spec.choices))}"
+            return f"{HEADER}start: CHOICE\nCHOICE: {choice_body(spec.choices)}"
         case GrammarKind.LARK:
             _refuse_numbers(spec.text)
             return HEADER + spec.text
@@ -50,16 +50,29 @@ def parse_schema(spec: GrammarSpec) -> dict[str, object]:
 
 
 def schema_grammar(schema: Mapping[str, object]) -> str:
+    grammars = [
+        {"lark_grammar": f"{HEADER}start: @schema"},
+        {"name": "schema", "json_schema": with_bounded_blanks(schema)},
+    ]
+    return json.dumps({"grammars": grammars})
+
+
+def with_bounded_blanks(schema: Mapping[str, object]) -> dict[str, object]:
     """What the schema says of blanks itself (llguidance's "x-guidance") stands."""
     said = schema.get("x-guidance", {})
     options = said if isinstance(said, dict) else {}
     if not _BLANK_OPTIONS & options.keys():
         options = options | _JSON_OPTIONS
-    grammars = [
-        {"lark_grammar": f"{HEADER}start: @schema"},
-        {"name": "schema", "json_schema": {**schema, "x-guidance": options}},
-    ]
-    return json.dumps({"grammars": grammars})
+    return {**schema, "x-guidance": options}
+
+
+def regex_body(pattern: str) -> str:
+    """As Lark wants it."""
+    return f"/{regex_to_lark(pattern, '')}/"
+
+
+def choice_body(choices: Sequence[str]) -> str:
+    return " | ".join(map(json.dumps, choices))
 
 
 def _refuse_numbers(lark: str) -> None:

@@ -41,6 +41,7 @@ def test_every_kind_of_value_arrives(tmp_path: Path) -> None:
         model: 2024-01-01
         engine: {device: "cuda:1", dtype: bfloat16, deterministic: yes, cache_gb: 3, drafts: 5}
         cluster: {ray: "10.0.0.1:6379", experts: {workers: 7, memory_gb: 1.5}}
+        gateway: {http_port: 0, model_name: oss, aliases: [gpt, "20b"], limits: {resume_s: 5}, tls: true}
         router: {combine: reduced}
         tls: {ca: /a, certificate: b, key: c}
         """,
@@ -52,6 +53,8 @@ def test_every_kind_of_value_arrives(tmp_path: Path) -> None:
     assert (config.cluster.ray, config.cluster.experts.workers) == ("10.0.0.1:6379", 7)
     assert config.cluster.experts.memory_gb == 1.5
     assert config.router.combine == "reduced"
+    assert (config.gateway.model_name, config.gateway.aliases) == ("oss", ("gpt", "20b"))
+    assert (config.gateway.limits.resume_s, config.gateway.limits.max_calls) == (5.0, 4096)
     assert config.tls == TlsConfig(ca=Path("/a"), certificate=Path("b"), key=Path("c"))
 
 
@@ -75,11 +78,17 @@ def test_a_step_has_room_for_all_that_run(tmp_path: Path) -> None:
             "model: m\nengine: {stages: 3}",
             "mesh.yaml, line 2: the key engine.stages is unknown; did you mean cluster.attention.stages?",
         ),
-        ("model: m\n1: 2", "mesh.yaml, line 2: the key 1 is unknown; known here are model, engine, listen, "),
-        ("model: m\nlisten: 5", "line 2: listen is 5; it is a section, with the keys host, port"),
-        ('model: m\nlisten: {port: "80"}', 'line 2: listen.port is "80"; it must be a valid integer'),
-        ("model: m\nlisten: {port: yes}", "line 2: listen.port is true; it must be a valid integer"),
-        ("model: m\nlisten: {port: 70000}", "port is 70000; it must be less than or equal to 65535"),
+        (
+            "model: m\n1: 2",
+            "mesh.yaml, line 2: the key 1 is unknown; known here are model, engine, gateway, ",
+        ),
+        ("model: m\ngateway: 5", "line 2: gateway is 5; it is a section, with the keys host, http_port, "),
+        ('model: m\ngateway: {http_port: "80"}', 'gateway.http_port is "80"; it must be a valid integer'),
+        ("model: m\ngateway: {grpc_port: yes}", "gateway.grpc_port is true; it must be a valid integer"),
+        ("model: m\ngateway: {grpc_port: 70000}", "port is 70000; it must be less than or equal to 65535"),
+        ("model: m\ngateway: {aliases: a}", 'line 2: gateway.aliases is "a"; it must be a valid '),
+        ("model: m\ngateway: {limits: {max_calls: 0}}", "max_calls is 0; it must be greater than or equal"),
+        ("model: m\ngateway: {tls: true}", "mesh.yaml: gateway.tls is true, and there is no section tls"),
         ("model: m\nengine: {device: gpu}", 'device is "gpu"; it can be cpu, cuda or cuda:1'),
         ("model: m\nengine: {dtype: int4}", "dtype is \"int4\"; it must be 'float32' or 'bfloat16'"),
         ("model: m\nengine: {cache_gb: .inf}", "cache_gb is Infinity; it must be a finite number"),
@@ -103,7 +112,9 @@ def test_what_cannot_be_obeyed_is_refused_in_words(tmp_path: Path, text: str, me
 
 
 def test_all_that_is_wrong_is_said_at_once_in_the_order_of_the_file(tmp_path: Path) -> None:
-    lines = refusal(tmp_path, "model: m\nzoo: 1\nlisten: {port: x}\nengine: {drafts: -1}\n").splitlines()
+    lines = refusal(
+        tmp_path, "model: m\nzoo: 1\ngateway: {http_port: x}\nengine: {drafts: -1}\n"
+    ).splitlines()
     assert [re.findall(r"line (\d)", line) for line in lines] == [["2"], ["3"], ["4"]]
 
 

@@ -28,6 +28,7 @@ from cluster.status_table import is_serving
 from model.local_model import LocalModel
 from router.replication import ReplicaRule, ReplicatedPart
 from tests.cluster.running_mesh import mesh_config
+from tests.cluster.served_process import ServedProcess
 from tests.cluster.traffic import Traffic, some_requests
 from workers.membership.members import MeshTopology, WorkerKind
 from workers.membership.topology_watch import TopologyWatch
@@ -98,6 +99,7 @@ def ray_address() -> Iterator[str]:
 @pytest.fixture(scope="module")
 def config_file(ray_address: str, spoken_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     values = dict(mesh_config(spoken_folder))
+    values["gateway"] = {"http_port": 0, "grpc_port": 0}
     values["cluster"] = {
         "name": NAME,
         "ray": ray_address,
@@ -210,18 +212,17 @@ def begin_command(*words: str) -> subprocess.Popen[str]:
     )
 
 
-def test_serve_finds_the_mesh_and_leaves_it_running(mesh: MeshOnRay, config_file: Path) -> None:
+def test_serve_finds_the_mesh_and_is_a_gateway_to_it(mesh: MeshOnRay, config_file: Path) -> None:
     pids = mesh.pids()
-    said = []
-    with begin_command("serve", "--mode", "cluster", "--config", str(config_file)) as serving:
-        assert serving.stdout is not None
-        for line in serving.stdout:
-            said.append(line.strip())
-            if "the mesh serves at" in line:
-                serving.send_signal(signal.SIGTERM)
-    assert serving.returncode == 0
-    assert "expertmesh: the mesh tried is there already, and goes on as it was configured" in said
-    assert said[-1] == "expertmesh: the mesh tried runs on; `expertmesh stop` ends it"
+    serving = ServedProcess("serve", "--mode", "cluster", "--config", str(config_file))
+    try:
+        serving.wait_serving()
+        assert serving.content_of_chat("Is it?", 8) == serving.content_of_grpc_chat("Is it?", 8)
+        assert serving.end() == 0
+    finally:
+        serving.close()
+    assert "expertmesh: the mesh tried is there already, and goes on as it was configured" in serving.said
+    assert serving.said[-1] == "expertmesh: the mesh tried runs on; `expertmesh stop` ends it"
     assert mesh.pids() == pids
 
 

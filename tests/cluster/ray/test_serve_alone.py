@@ -38,6 +38,7 @@ def serve(spoken_folder: Path, tmp_path: Path) -> Serve:
     def begin(*, port: int = 0, device: str = "cpu", cache_gb: float = 0.02) -> subprocess.Popen[str]:
         values = dict(mesh_config(spoken_folder))
         values["engine"] = {**engine_of(values), "cache_gb": cache_gb}
+        values["gateway"] = {"http_port": 0, "grpc_port": 0}
         values["cluster"] = {
             "name": "alone",
             "controller": {"port": port},

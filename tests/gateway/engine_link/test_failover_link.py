@@ -62,8 +62,8 @@ class Mesh:
         return worker
 
     @asynccontextmanager
-    async def link(self) -> AsyncIterator[FailoverLink]:
-        link = FailoverLink(self.open_link, SETTINGS)
+    async def link(self, settings: FailoverSettings = SETTINGS) -> AsyncIterator[FailoverLink]:
+        link = FailoverLink(self.open_link, settings)
         link.set_workers(self.addresses)
         await until(lambda: all(each.load is not None for each in self.links.values()))
         yield link

@@ -10,7 +10,7 @@ from kernels.choose import Draws, choose_reference
 from kernels.gpu.choose import choose, choose_launch
 from kernels.gpu.configs import CHOOSE_BLOCK
 
-ROWS = 6
+ROWS = 3
 
 
 def draws(vocab: int, rows: int = ROWS) -> Draws:
@@ -41,9 +41,7 @@ def test_without_filters(vocab: int) -> None:
     scores = torch.randn(ROWS, vocab) * 2
     wanted = draws(vocab)
     assert agree(scores, wanted)
-    assert agree(
-        scores, replace(wanted, temperature=torch.tensor([0.0, 0.3, 5.0, 0.0, 1e-300, 1e300]).double())
-    )
+    assert agree(scores, replace(wanted, temperature=torch.tensor([0.0, 5.0, 1e-300]).double()))
 
 
 def test_the_greatest_of_equals_is_the_first() -> None:
@@ -81,11 +79,11 @@ def test_filters(top_k: int, top_p: float, min_p: float, is_tied: bool) -> None:
 
 
 def test_a_bound_among_equals_keeps_the_lowest_ids() -> None:
-    scores = torch.full((40, 30), -1.0)
+    scores = torch.full((16, 30), -1.0)
     scores[:, [3, 9, 20, 28]] = 1.0
-    wanted = replace(draws(30, 40), top_k=torch.full((40,), 2))
+    wanted = replace(draws(30, 16), top_k=torch.full((16,), 2))
     assert set(choose(scores, wanted).tolist()) == {3, 9}
-    wanted = replace(draws(30, 40), top_p=torch.full((40,), 0.3).double())  # of 7.5
+    wanted = replace(draws(30, 16), top_p=torch.full((16,), 0.3).double())  # of 7.5
     assert set(choose(scores, wanted).tolist()) <= {3, 9, 20}
     assert agree(scores, wanted)
 

@@ -8,9 +8,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from model.tokenizer import Tokenizer
-from model.tokenizer.byte_tokenizer import SPECIAL_NAMES, STOP_NAMES
+from model.tokenizer.byte_tokenizer import SPECIAL_NAMES, STOP_NAMES, write_byte_tokenizer
 from protos.errors import InvalidRequestError
-from tests.model.tokenizer.small import NUM_TEXT_TOKENS, VOCAB_SIZE
+from tests.model.tokenizer.small import MERGES, NUM_TEXT_TOKENS, VOCAB_SIZE, open_small, write_small
 
 SNIPPETS = (
     "the ",
@@ -103,3 +103,14 @@ def test_half_a_character_is_refused(tokenizer: Tokenizer, text: str) -> None:
         tokenizer.encode(text)
     with pytest.raises(InvalidRequestError, match="at character 2"):
         tokenizer.encode_with_specials(text)
+
+
+def test_the_fingerprint_is_that_of_what_ids_mean(tmp_path: Path, tokenizer: Tokenizer) -> None:
+    same, merged, renamed = (tmp_path / name for name in ("same", "merged", "renamed"))
+    assert open_small(same).fingerprint() == tokenizer.fingerprint()
+    write_byte_tokenizer(merged, VOCAB_SIZE, (*MERGES[:-1], (b"o", b"o")))
+    write_small(renamed)
+    file = renamed / "tokenizer.json"
+    file.write_text(file.read_text().replace("<|startoftext|>", "<|beginning|>"))
+    others = {Tokenizer.open(folder, VOCAB_SIZE).fingerprint() for folder in (merged, renamed)}
+    assert len(others | {tokenizer.fingerprint()}) == 3

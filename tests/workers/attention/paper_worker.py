@@ -21,6 +21,8 @@ from workers.engine.step_work import Work, WorkResult
 PATIENCE_S = 30.0
 NARROW = (("grpc.http2.bdp_probe", 0), ("grpc.http2.lookahead_bytes", 1 << 14))
 
+PAPER = ServedModel("paper", vocab_size=50)
+
 
 def wait_until(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + PATIENCE_S
@@ -32,7 +34,14 @@ def wait_until(condition: Callable[[], bool]) -> None:
 class PaperWorker:
     """Serves from its making to `close`."""
 
-    def __init__(self, *, max_waiting: int = 20, max_reports: int = 4096, load_every_s: float = 0.05) -> None:
+    def __init__(
+        self,
+        *,
+        max_waiting: int = 20,
+        max_reports: int = 4096,
+        load_every_s: float = 0.05,
+        served: ServedModel = PAPER,
+    ) -> None:
         self.paper = PaperEngine(num_pages=200)
         self.may_step = threading.Event()
         self.may_step.set()
@@ -50,7 +59,7 @@ class PaperWorker:
         self.server = AttentionServer(
             self.engine,
             self.switchboard,
-            ServedModel("paper", self.paper.model.vocab_size),
+            served,
             "127.0.0.1",
             load_every_s=load_every_s,
             epoch=lambda: 7,

@@ -1,6 +1,7 @@
 """AttentionService over a real channel: what is answered, what is cancelled, who is cut off."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import grpc
 import pytest
@@ -9,7 +10,14 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from model.sampling.parameters import SamplingParameters
 from protos.gen.v1 import attention_pb2 as pb
-from tests.workers.attention.paper_worker import PATIENCE_S, PaperWorker, RawStream, status_of, wait_until
+from tests.workers.attention.paper_worker import (
+    PAPER,
+    PATIENCE_S,
+    PaperWorker,
+    RawStream,
+    status_of,
+    wait_until,
+)
 from workers.attention.control import AttentionControl
 from workers.attention.server import SERVICE
 from workers.engine.load import ServingState
@@ -194,7 +202,16 @@ def test_describe(worker: PaperWorker) -> None:
     assert (said.model_fingerprint, said.vocab_size) == ("paper", 50)
     assert said.context_limit == worker.engine.context_limit
     assert said.load.state is ServingState.SERVING
+    assert said.vocabulary is None
     control.close()
+
+
+def test_a_worker_with_a_tokenizer_says_which_vocabulary_it_has() -> None:
+    worker = PaperWorker(served=replace(PAPER, vocabulary="0123456789abcdef"))
+    control = AttentionControl(worker.server.address)
+    assert control.describe(PATIENCE_S).vocabulary == "0123456789abcdef"
+    control.close()
+    worker.shut_down()
 
 
 def test_drain_takes_nothing_new_and_finishes_what_runs(worker: PaperWorker, stream: RawStream) -> None:

@@ -1,0 +1,187 @@
+"""All calls of one gateway: opened here, found again by id or idempotency key, cancelled, waited for.
+
+Not here: what a call does (`call`). Of one event loop, so nothing here is locked.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from gateway.calls.call import Call, CallTerms, Translate
+from gateway.calls.call_settings import CallSettings
+from protos.errors import CallNotKeptError, CapacityError, ConflictError, NotReadyError
+from workers.engine.events import Event
+
+E = TypeVar("E")
+AnyCall = Call[Any]
+"""The book does not look at events."""
+
+Submit = Callable[[], AsyncGenerator[Event, None]]
+
+
+@dataclass(frozen=True, slots=True)
+class CallRequest:
+    """What a client says of its call, beside what it wants generated."""
+
+    call_id: str
+    is_resumable: bool = False  # its events are kept for a while, and it waits for a reader that was lost
+    idempotency_key: str | None = None  # the same key: the same call, not another one
+    digest: bytes = b""  # of all that is asked for: two requests with one key must be the same
+    needs_reader: bool = True  # False: it runs to its end whoever reads it, and its events are kept
+
+
+@dataclass(frozen=True, slots=True)
+class _Keyed:
+    call: AnyCall
+    digest: bytes
+
+
+class CallBook:
+    """`open` calls until `drain`; `aclose` cancels what is left."""
+
+    def __init__(self, settings: CallSettings | None = None) -> None:
+        self._settings = settings or CallSettings()
+        self._calls: dict[str, AnyCall] = {}  # in the order in which they were opened
+        self._key_to_call: dict[str, _Keyed] = {}
+        self._ended: dict[str, asyncio.TimerHandle] = {}  # kept calls that have ended, oldest first
+        self._is_draining = False
+        self._is_idle = asyncio.Event()
+        self._is_idle.set()
+
+    @property
+    def num_live(self) -> int:
+        return len(self._calls) - len(self._ended)
+
+    def known(self, request: CallRequest) -> AnyCall | None:
+        """The call that this key stands for already; raises ConflictError if the key is another request's."""
+        if request.idempotency_key is None:
+            return None
+        keyed = self._key_to_call.get(request.idempotency_key)
+        if keyed is None:
+            return None
+        if keyed.digest != request.digest:
+            raise ConflictError(
+                f"the idempotency key {request.idempotency_key!r} was used for another request "
+                f"({keyed.call.call_id}); take a new key for each request"
+            ).about("idempotency_key")
+        return keyed.call
+
+    def open(
+        self,
+        request: CallRequest,
+        num_prompt_tokens: int,
+        submit: Submit,
+        translate: Translate[E],
+        opening: Sequence[E] = (),
+    ) -> Call[E]:
+        """Begins it. Raises NotReadyError, CapacityError or ConflictError, and then nothing has begun.
+
+        A call with its key that was opened while the prompt was made is that call. `opening`: events that it
+        has before the engine says anything; it is not refused then, but ends with what the engine says.
+        """
+        if (known := self.known(request)) is not None:
+            return known
+        self._check_room(request)
+        terms = CallTerms(
+            request.call_id,
+            num_prompt_tokens,
+            self._patience_s(request),
+            self._settings.max_unread,
+            request.idempotency_key,
+        )
+        call = Call(
+            terms,
+            submit(),
+            translate,
+            on_end=lambda: self._note_end(request.call_id),
+            opening=opening,
+            pace_s=lambda: self.num_live / self._settings.writes_per_s,
+        )
+        self._calls[call.call_id] = call
+        if request.idempotency_key is not None:
+            self._key_to_call[request.idempotency_key] = _Keyed(call, request.digest)
+        self._is_idle.clear()
+        call.start()
+        return call
+
+    def find(self, call_id: str) -> AnyCall:
+        call = self._calls.get(call_id)
+        if call is None:
+            raise CallNotKeptError(
+                f"there is no call {call_id!r} here: it has ended and is not kept any more, or it was never "
+                f"taken by this gateway"
+            )
+        return call
+
+    def forget(self, call_id: str) -> None:
+        """The events of a call that has ended, if they are kept; nothing happens to one that has not."""
+        if call_id in self._ended:
+            self._ended[call_id].cancel()
+            self._forget(self._calls[call_id])
+
+    def is_known(self, call_id: str) -> bool:
+        return call_id in self._calls
+
+    def refuse_new(self) -> None:
+        """From now on; what runs goes on."""
+        self._is_draining = True
+
+    @property
+    def is_draining(self) -> bool:
+        return self._is_draining
+
+    async def wait_idle(self, timeout_s: float) -> bool:
+        """Until every call has ended; -> whether all have in this time."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._is_idle.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    async def aclose(self) -> None:
+        """Cancels what has not ended."""
+        self.refuse_new()
+        for call in list(self._calls.values()):
+            call.cancel(NotReadyError(f"{call.call_id} was ended: the gateway stops"))
+        await self._is_idle.wait()
+        for timer in self._ended.values():
+            timer.cancel()
+
+    def _check_room(self, request: CallRequest) -> None:
+        if self._is_draining:
+            raise NotReadyError("this gateway is about to stop and takes nothing new; ask another one")
+        if self.num_live >= self._settings.max_calls:
+            raise CapacityError(
+                f"{self.num_live} requests are being answered here, and that is the limit (max_calls); try "
+                f"again when some have ended"
+            )
+        if request.call_id in self._calls:
+            raise ConflictError(
+                f"a call {request.call_id!r} is already here; give each request an id of its own"
+            ).about("request_id")
+
+    def _patience_s(self, request: CallRequest) -> float | None:
+        if not request.needs_reader:
+            return None
+        is_kept = request.is_resumable or request.idempotency_key is not None
+        return self._settings.resume_s if is_kept else 0.0
+
+    def _note_end(self, call_id: str) -> None:
+        call = self._calls[call_id]
+        if call.is_kept and not call.was_refused and not self._is_draining:
+            loop = asyncio.get_running_loop()
+            self._ended[call_id] = loop.call_later(self._settings.keep_ended_s, self._forget, call)
+            if len(self._ended) > self._settings.max_kept:
+                self.forget(next(iter(self._ended)))
+        else:
+            self._forget(call)
+        if not self.num_live:
+            self._is_idle.set()
+
+    def _forget(self, call: AnyCall) -> None:
+        self._ended.pop(call.call_id, None)
+        del self._calls[call.call_id]
+        if call.terms.idempotency_key is not None:
+            del self._key_to_call[call.terms.idempotency_key]

@@ -1,0 +1,1 @@
+"""Chat: turns in, typed deltas out, with harmony between."""

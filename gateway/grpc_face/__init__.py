@@ -1,0 +1,1 @@
+"""The gateway's gRPC face: expertmesh.inference.v1.InferenceService over grpc.aio."""

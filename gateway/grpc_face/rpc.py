@@ -1,0 +1,93 @@
+"""One remote call as the service sees it: what the client said beside the request, and the way to answer.
+
+Not here: requests and answers (codecs), the border that turns errors into a status (`methods`).
+"""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from functools import cached_property
+from uuid import uuid4
+
+import grpc.aio
+from google.protobuf.message import Message
+
+from gateway.calls.call_book import CallRequest
+from protos.errors import DeadlineExpiredError, InvalidRequestError
+
+REQUEST_ID, IDEMPOTENCY_KEY = "x-request-id", "idempotency-key"
+_ID = re.compile(r"[!-~]{1,128}")
+_KEY = re.compile(r"[ -~]{1,256}")
+_FOREVER_S = 1e9
+"""A deadline beyond it is none."""
+_ROUNDING = 0.01
+"""The part by which gRPC may lengthen a deadline on its way here."""
+
+Context = grpc.aio.ServicerContext[bytes, bytes]
+
+
+class Rpc:
+    """`request_id` is the client's, or one that is made for it."""
+
+    def __init__(self, context: Context, deadline_slack_s: float) -> None:
+        self._context = context
+        self._slack_s = deadline_slack_s
+        self._has_begun = False
+
+    @cached_property
+    def request_id(self) -> str:
+        given = self._said(REQUEST_ID, _ID, "1 to 128 visible ASCII characters")
+        return f"req-{uuid4().hex}" if given is None else given
+
+    @property
+    def known_id(self) -> str | None:
+        """The same; None where what the client gave cannot be one."""
+        try:
+            return self.request_id
+        except InvalidRequestError:
+            return None
+
+    @property
+    def timeout_s(self) -> float | None:
+        """What the client's deadline leaves for an answer. Raises when it leaves nothing."""
+        left_s = self._context.time_remaining()
+        if left_s is None or left_s > _FOREVER_S:
+            return None
+        kept_s = min(self._slack_s + left_s * _ROUNDING, left_s / 10)
+        if left_s <= 0:
+            raise DeadlineExpiredError("the deadline of the call had passed when it came; give it more time")
+        return float(left_s - kept_s)
+
+    def call_request(self, request: Message, *, is_resumable: bool) -> CallRequest:
+        key = self._said(IDEMPOTENCY_KEY, _KEY, "1 to 256 printable ASCII characters")
+        digest = b"" if key is None else _digest(request)
+        return CallRequest(self.request_id, is_resumable, key, digest)
+
+    async def write(self, message: Message, call_id: str | None = None) -> None:
+        """Waits for a client that reads slowly. The first answer brings the id of the call in its headers."""
+        if not self._has_begun:
+            self._has_begun = True
+            await self._context.send_initial_metadata(((REQUEST_ID, call_id or self.request_id),))
+        await self._context.write(message.SerializeToString())
+
+    def _said(self, name: str, form: re.Pattern[str], described: str) -> str | None:
+        value = self._metadata.get(name)
+        if value is None:
+            return None
+        if not form.fullmatch(value):
+            raise InvalidRequestError(
+                f"the metadata {name} is {value[:80]!r}; it must have {described}"
+            ).about(name)
+        return value
+
+    @cached_property
+    def _metadata(self) -> Mapping[str, str]:
+        """The text of it; of a name that comes twice the last."""
+        said = self._context.invocation_metadata() or ()
+        return {name: value for name, value in said if isinstance(value, str)}
+
+
+def _digest(request: Message) -> bytes:
+    """Equal for equal requests of one kind."""
+    said = f"{request.DESCRIPTOR.full_name}\n".encode() + request.SerializeToString(deterministic=True)
+    return hashlib.sha256(said).digest()

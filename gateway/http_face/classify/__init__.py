@@ -1,0 +1,1 @@
+"""POST /v1/classify, and the policies under /v1/policies."""

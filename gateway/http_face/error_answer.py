@@ -1,0 +1,73 @@
+"""An error of the tree as OpenAI's clients read it: status, headers, and {"error": {…}}.
+
+The only place where errors become HTTP. Not here: who catches them (`app`, `event_stream`).
+"""
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from gateway.http_face.json_text import json_bytes
+from protos.errors import ExpertMeshError, InternalError, NotFoundError
+
+_WORD = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_DEFAULT_RETRY_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorAnswer:
+    """`headers` are those that belong to the error."""
+
+    status: int
+    document: Mapping[str, object]
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, error: ExpertMeshError, headers: Mapping[str, str] | None = None) -> "ErrorAnswer":
+        status = error.http_status
+        document = {
+            "message": str(error),
+            "type": _kind(status),
+            "param": error.field,
+            "code": _code(error),
+        }
+        return cls(status, {"error": document}, {**_retry_header(error), **(headers or {})})
+
+    @property
+    def body(self) -> bytes:
+        return json_bytes(self.document)
+
+
+def hidden(error: Exception, request_id: str) -> InternalError:
+    """What a client is told of a fault whose words are for the operator."""
+    assert not isinstance(error, InternalError), "its words are for clients"
+    return InternalError(
+        f"something failed inside this gateway; its log has the details under the request id {request_id}"
+    )
+
+
+def is_for_clients(error: ExpertMeshError) -> bool:
+    """Whether its words may go out: an operator's business stays in the log."""
+    return error.http_status != InternalError.http_status or isinstance(error, InternalError)
+
+
+def _kind(status: int) -> str:
+    if status == 429:
+        return "rate_limit_error"
+    return "invalid_request_error" if status < 500 else "server_error"
+
+
+def _code(error: ExpertMeshError) -> str:
+    """The class's name, as such codes are written; the model has a code of its own, which clients know."""
+    if isinstance(error, NotFoundError) and error.field == "model":
+        return "model_not_found"
+    return _WORD.sub("_", type(error).__name__.removesuffix("Error")).lower()
+
+
+def _retry_header(error: ExpertMeshError) -> dict[str, str]:
+    """Whole seconds, and never none."""
+    if not error.retryable:
+        return {}
+    wait_s = _DEFAULT_RETRY_S if error.retry_after_s is None else error.retry_after_s
+    return {"retry-after": str(max(1, math.ceil(wait_s)))}

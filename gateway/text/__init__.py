@@ -1,0 +1,1 @@
+"""Plain generation: a prompt of text or tokens, and what follows it."""

@@ -1,0 +1,150 @@
+"""All calls of a gateway: how many, under which ids and keys, and how they are let go."""
+
+import asyncio
+from contextlib import aclosing
+
+import pytest
+
+from gateway.calls.call import Call
+from gateway.calls.call_book import CallBook, CallRequest
+from gateway.calls.call_settings import CallSettings
+from protos.errors import CallNotKeptError, CapacityError, ConfigError, ConflictError, NotReadyError
+from tests.gateway.calls.test_call import USAGE, Engine, delta, events_of, read_all, same
+from tests.gateway.engine_link.hearing import nothing_is_left
+from workers.engine.events import Event, RequestEnded
+
+KEYED = CallRequest("call", idempotency_key="key", digest=b"one")
+
+
+def opened(book: CallBook, engine: Engine, request: CallRequest) -> Call[Event]:
+    return book.open(request, 3, engine.events, same)
+
+
+def ended(engine: Engine) -> None:
+    engine.say(delta("a"), RequestEnded("call", USAGE))
+
+
+async def test_a_call_is_found_while_it_lives_and_not_after() -> None:
+    book, engine = CallBook(), Engine()
+    call = opened(book, engine, CallRequest("call"))
+    assert book.find("call") is call
+    assert book.num_live == 1
+    ended(engine)
+    await read_all(call)
+    with pytest.raises(CallNotKeptError, match="'call'"):
+        book.find("call")
+    assert book.num_live == 0
+    assert await book.wait_idle(0.1)
+
+
+async def test_a_call_that_may_be_resumed_is_found_after_its_end_for_a_while() -> None:
+    book, engine = CallBook(CallSettings(keep_ended_s=0.05)), Engine()
+    call = opened(book, engine, CallRequest("call", is_resumable=True))
+    ended(engine)
+    await read_all(call)
+    assert len(events_of(await read_all(book.find("call")))) == 2
+    assert book.num_live == 0
+    await asyncio.sleep(0.1)
+    assert not book.is_known("call")
+
+
+async def test_of_ended_calls_the_oldest_are_let_go_first() -> None:
+    book = CallBook(CallSettings(max_kept=2))
+    for name in ("a", "b", "c"):
+        engine = Engine()
+        call = opened(book, engine, CallRequest(name, is_resumable=True, idempotency_key=name))
+        ended(engine)
+        await read_all(call)
+    assert [name for name in "abc" if book.is_known(name)] == ["b", "c"]
+    assert book.known(CallRequest("again", idempotency_key="a")) is None, "its key went with it"
+    await book.aclose()
+    await nothing_is_left()
+
+
+async def test_one_key_is_one_call() -> None:
+    book, engine = CallBook(), Engine()
+    assert book.known(KEYED) is None
+    call = opened(book, engine, KEYED)
+    again = CallRequest("another id", idempotency_key="key", digest=b"one")
+    assert book.known(again) is call
+    with pytest.raises(ConflictError, match="was used for another request"):
+        book.known(CallRequest("call", idempotency_key="key", digest=b"two"))
+    ended(engine)
+    assert events_of(await read_all(call)) == events_of(await read_all(call))
+
+
+async def test_a_refused_request_leaves_its_key_free() -> None:
+    book, engine = CallBook(), Engine()
+    call = opened(book, engine, KEYED)
+    engine.say(CapacityError("full"))
+    with pytest.raises(CapacityError):
+        await read_all(call)
+    assert book.known(KEYED) is None
+    assert not book.is_known("call")
+
+
+async def test_no_two_calls_have_one_id() -> None:
+    book = CallBook()
+    call = opened(book, Engine(), CallRequest("call"))
+    with pytest.raises(ConflictError, match="id of its own"):
+        opened(book, Engine(), CallRequest("call"))
+    call.cancel()
+    await call.ended
+
+
+async def test_one_call_too_many_is_refused_and_the_next_taken_again() -> None:
+    book = CallBook(CallSettings(max_calls=2))
+    calls = [opened(book, Engine(), CallRequest(name)) for name in ("a", "b")]
+    with pytest.raises(CapacityError, match=r"2 requests .*max_calls"):
+        opened(book, Engine(), CallRequest("c"))
+    calls[0].cancel()
+    await calls[0].ended
+    await asyncio.sleep(0)
+    opened(book, Engine(), CallRequest("c"))
+    await book.aclose()
+
+
+async def test_a_draining_gateway_takes_nothing_new_and_ends_what_it_has() -> None:
+    book, engine = CallBook(), Engine()
+    call = opened(book, engine, CallRequest("call"))
+    book.refuse_new()
+    with pytest.raises(NotReadyError):
+        opened(book, Engine(), CallRequest("late"))
+    assert not await book.wait_idle(0.02)
+    async with aclosing(call.batches()) as batches:
+        ended(engine)
+        assert isinstance([event async for batch in batches for event in batch.events][-1], RequestEnded)
+    assert await book.wait_idle(1.0)
+
+
+async def test_closing_ends_everything_in_words() -> None:
+    book, engine = CallBook(), Engine()
+    call = opened(book, engine, CallRequest("call", is_resumable=True))
+    engine.say(delta("a"))
+    async with aclosing(call.batches()) as batches:
+        await anext(batches)
+        await book.aclose()
+        (end,) = (await anext(batches)).events
+    assert isinstance(end, RequestEnded)
+    assert isinstance(end.error, NotReadyError)
+    assert engine.is_closed
+    await nothing_is_left()
+
+
+def test_settings_that_make_no_sense_are_refused() -> None:
+    with pytest.raises(ConfigError, match="max_calls is 0"):
+        CallSettings(max_calls=0)
+
+
+async def test_a_key_that_came_twice_at_once_is_one_call() -> None:
+    """Both were told that the key is not known, and then their prompts were made."""
+    book, first, second = CallBook(), Engine(), Engine()
+    call = opened(book, first, KEYED)
+    again = CallRequest("another id", idempotency_key="key", digest=b"one")
+    assert opened(book, second, again) is call
+    with pytest.raises(ConflictError):
+        opened(book, second, CallRequest("another id", idempotency_key="key", digest=b"two"))
+    ended(first)
+    assert len(events_of(await read_all(call))) == 2
+    await book.aclose()
+    await nothing_is_left()

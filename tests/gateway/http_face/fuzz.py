@@ -1,0 +1,94 @@
+"""Inputs that nobody would send, thousands of them, over real sockets: no 5xx, no crash, nothing left behind.
+
+    python -m tests.gateway.http_face.fuzz --inputs 10000 --seed 1
+
+A seed gives the same inputs again. `test_fuzz` runs a few hundred.
+"""
+
+import argparse
+import asyncio
+import random
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from zlib import crc32
+
+from gateway.http_face.settings import HttpSettings
+from model.tokenizer import Tokenizer
+from tests.gateway.http_face.fuzzed_inputs import fuzzed_inputs
+from tests.gateway.http_face.running_face import RunningFace, byte_tokenizer, quiet, running_face
+from tests.gateway.http_face.wire import Answer, ask, wire_to
+
+IN_FLIGHT = 8
+PATIENT = HttpSettings(
+    max_body_bytes=100_000, header_timeout_s=0.5, body_timeout_s=0.5, write_timeout_s=1.0, keep_alive_s=0.5
+)
+
+
+class Fuzz:
+    """`run` so many inputs against a face; `statuses` counts what came back."""
+
+    def __init__(self, running: RunningFace, chance: random.Random) -> None:
+        self._running = running
+        self._chance = chance
+        self.statuses: Counter[str] = Counter()
+
+    async def run(self, num_inputs: int) -> None:
+        waiting = fuzzed_inputs(self._chance, num_inputs)
+        await asyncio.gather(*(self._worker(waiting) for _ in range(IN_FLIGHT)))
+        await quiet(self._running)
+        assert (await ask(self._running.port, "GET", "/health")).status == 200
+
+    async def _worker(self, waiting: Iterator[bytes]) -> None:
+        for data in waiting:
+            self.statuses[await self._one(data, crc32(data) % 5)] += 1
+
+    async def _one(self, data: bytes, manner: int) -> str:
+        async with wire_to(self._running.port) as wire:
+            try:
+                await wire.send(data)
+                if manner == 0:
+                    return "left"
+                if manner == 1:
+                    wire.writer.write_eof()
+                status, headers = await wire.head()
+                if manner == 2:
+                    return "left inside the answer"
+                whole = data[:5] == b"HEAD "
+                body = b"" if whole or status == 100 else await wire.body(headers)
+            except (ConnectionError, asyncio.IncompleteReadError):
+                return "closed"
+            check(Answer(status, headers, body), data)
+            return str(status)
+
+
+def check(answer: Answer, data: bytes) -> None:
+    assert answer.status < 500, (answer, data)
+    if answer.status >= 400 and answer.body:
+        assert answer.error["message"], data
+    elif answer.headers.get("content-type", "").startswith("text/event-stream"):
+        assert answer.events[-1] == "[DONE]", (answer, data)
+
+
+async def fuzz(tokenizer: Tokenizer, num_inputs: int, seed: int) -> Counter[str]:
+    async with running_face(tokenizer, PATIENT) as running:
+        fuzzing = Fuzz(running, random.Random(seed))
+        await fuzzing.run(num_inputs)
+        return fuzzing.statuses
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--inputs", type=int, default=10_000)
+    parser.add_argument("--seed", type=int, default=1)
+    arguments = parser.parse_args()
+    began = time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        statuses = asyncio.run(fuzz(byte_tokenizer(Path(folder)), arguments.inputs, arguments.seed))
+    print(f"{arguments.inputs} inputs in {time.perf_counter() - began:.0f} s: {dict(statuses.most_common())}")
+
+
+if __name__ == "__main__":
+    main()
