@@ -4,14 +4,14 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python -m
 INSTALL := $(RUN) pip install --quiet --disable-pip-version-check -c constraints.txt
-BENCHMARKS := load determinism kernels engine engine_soak router mesh gateway
+BENCHMARKS := load determinism kernels engine engine_soak router mesh gateway gpu
 
 # Tests run in several processes, so PyTorch gets one thread in each. Tests of one group share what they start.
 PYTEST := OMP_NUM_THREADS=1 $(RUN) pytest -n auto --maxprocesses 4 --dist loadgroup
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test check format bench chaos protos constraints clean
+.PHONY: help run test check format bench gpu chaos protos constraints clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ format: $(VENV)/check.installed ## Mend what ruff can mend
 bench: $(VENV)/bench.installed $(VENV)/peers.installed ## Run every benchmark in its quick form; results in build/
 	@mkdir -p build
 	@set -e; for name in $(BENCHMARKS); do $(RUN) benchmarks.$$name --quick --json build/$$name.json; done
+
+gpu: ## On a GPU machine with torch and Triton: kernels and whole models, in under 8 minutes
+	@$(PYTHON) -m benchmarks.gpu --json benchmarks/results/gpu.json
 
 chaos: $(VENV)/test.installed ## Trouble a mesh under load for some minutes; no token may be lost, repeated or changed
 	@$(RUN) tests.cluster.chaos

@@ -1,6 +1,7 @@
 """What the process needs from its environment before any command runs, and what it must not find there.
 
-The only file that touches environment variables. huggingface_hub reads its own (docs/pull.md).
+The only file that touches environment variables, but for those of others: huggingface_hub reads its own
+(docs/pull.md), and TRITON_INTERPRET is asked for where kernels are chosen (kernels/device.py).
 
 Our top-level package `kernels` shares its name with a PyPI package; whichever is found first would win
 silently, so its mere presence is refused (docs/adr/0002-top-level-packages.md).

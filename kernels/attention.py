@@ -8,7 +8,8 @@ so it costs nothing, and a block in which a query sees nothing changes none of i
 `row_tile` set, every matmul has one shape and blocks lie at fixed positions, and a query's result is the
 same in any chunk and any company (see kernels/linear.py).
 
-Chunks of any length at any offset: prefill and decode are the same call.
+Chunks of any length at any offset: prefill and decode are the same call. On a GPU two kernels share it; with
+a `row_tile` the form below runs there too, since the two kernels round in two ways.
 """
 
 import math
@@ -19,6 +20,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from kernels.device import takes_gpu_matmuls
 from kernels.linear import pad_rows
 from kernels.paging import PagedKeysValues, PageTable, read_positions
 
@@ -34,6 +36,7 @@ class AttentionQueries:
     starts: Tensor  # [sequences + 1] int64
     first_positions: Tensor  # [sequences] int64
     table: PageTable
+    num_single: int = 0  # so many sequences, the first ones, are known to have one query each
 
 
 def attention(
@@ -45,6 +48,35 @@ def attention(
     row_tile: int | None = None,
 ) -> Tensor:
     """query: [tokens, query_heads, head_dim], sinks: [query_heads] -> [tokens, query_heads, head_dim]."""
+    if row_tile is None and takes_gpu_matmuls(query):
+        return _on_gpu(query, cache, queries, sinks, window)
+    return attention_reference(query, cache, queries, sinks, window, row_tile)
+
+
+def _on_gpu(
+    query: Tensor, cache: PagedKeysValues, queries: AttentionQueries, sinks: Tensor, window: int | None
+) -> Tensor:
+    result = torch.empty_like(query)
+    if queries.num_single > 0:
+        from kernels.gpu.attention_decode import attention_decode
+
+        attention_decode(query, cache, queries, sinks, window, result)
+    if queries.num_single < len(queries.first_positions):
+        from kernels.gpu.attention_prefill import attention_prefill
+
+        attention_prefill(query, cache, queries, sinks, window, result)
+    return result
+
+
+def attention_reference(
+    query: Tensor,
+    cache: PagedKeysValues,
+    queries: AttentionQueries,
+    sinks: Tensor,
+    window: int | None,
+    row_tile: int | None = None,
+) -> Tensor:
+    """The definition, on every device."""
     result = torch.empty_like(query)
     starts = queries.starts.tolist()
     for sequence, first_position in enumerate(queries.first_positions.tolist()):

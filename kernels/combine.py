@@ -13,6 +13,7 @@ from torch import Tensor
 
 from kernels.cpu.library import load_cpu_kernels
 from kernels.cpu.settings import DEFAULT_SETTINGS, CpuKernelSettings
+from kernels.device import takes_gpu_kernels
 
 
 class RowPiece(NamedTuple):
@@ -25,6 +26,15 @@ class RowPiece(NamedTuple):
 
 def combine(rows: Tensor) -> Tensor:
     """rows: [tokens, top_k, hidden] -> [tokens, hidden] in the rows' dtype."""
+    if takes_gpu_kernels(rows):
+        from kernels.gpu import combine as on_gpu
+
+        return on_gpu.combine(rows)
+    return combine_reference(rows)
+
+
+def combine_reference(rows: Tensor) -> Tensor:
+    """The definition, on every device."""
     first, *others = rows.unbind(1)
     total = first.to(torch.float32, copy=True)  # [tokens, hidden]
     for slot in others:
@@ -63,13 +73,13 @@ def combine_pieces(
 def combine_pieces_reference(
     pieces: Sequence[RowPiece], shape: tuple[int, int, int], dtype: torch.dtype
 ) -> Tensor:
-    """The definition: all rows put into their places, then `combine`."""
+    """The definition: all rows put into their places, then `combine_reference`."""
     rows = torch.empty(shape, dtype=dtype)
     width = shape[2] * dtype.itemsize
     places = rows.view(torch.uint8).view(-1, width).numpy()  # [tokens * top_k, width]
     for piece in pieces:
         places[piece.places] = np.frombuffer(piece.rows, dtype=np.uint8).reshape(-1, width)
-    return combine(rows)
+    return combine_reference(rows)
 
 
 def _address_of(rows: memoryview) -> int:

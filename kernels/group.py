@@ -7,6 +7,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
+from kernels.device import takes_gpu_kernels
+
 
 @dataclass(frozen=True, slots=True)
 class Assignments:
@@ -21,11 +23,29 @@ class Assignments:
 
 
 @dataclass(frozen=True, slots=True)
+class RowTiles:
+    """The groups cut into tiles of at most `height` assignments, each of one expert, for a GPU's programs.
+
+    There is room for the most tiles that so many assignments can need; how many they are only the GPU knows.
+    """
+
+    height: int
+    experts: Tensor  # [most tiles] int32
+    starts: Tensor  # [most tiles] int32, into the order of the groups
+    number: Tensor  # [1] int32: those behind it say nothing
+
+    @property
+    def most(self) -> int:
+        return len(self.experts)
+
+
+@dataclass(frozen=True, slots=True)
 class ExpertGroups:
     """Assignments in expert order: expert e has `order[offsets[e] : offsets[e + 1]]`."""
 
     order: Tensor  # [assignments] int64, indices into the assignments
     offsets: Tensor  # [local experts + 1] int64
+    tiles: RowTiles | None = None  # where the kernels of a GPU will run
 
     def visited(self) -> Iterator[tuple[int, slice]]:
         """The experts that have work, each with its part of `order`. Waits for the device."""
@@ -36,6 +56,15 @@ class ExpertGroups:
 
 def group_by_expert(experts: Tensor, num_experts: int) -> ExpertGroups:
     """experts: [assignments]. Within a group, assignments keep their order."""
+    if takes_gpu_kernels(experts):
+        from kernels.gpu import plan
+
+        return plan.group_by_expert(experts, num_experts)
+    return group_by_expert_reference(experts, num_experts)
+
+
+def group_by_expert_reference(experts: Tensor, num_experts: int) -> ExpertGroups:
+    """The definition, on every device."""
     order = torch.argsort(experts, stable=True)
     counts = torch.bincount(experts, minlength=num_experts)  # [local experts]
     assert len(counts) == num_experts, "an assignment names an expert that is not here"

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from kernels.cpu.library import cpu_kernels_for
 from kernels.cpu.settings import DEFAULT_SETTINGS, CpuKernelSettings
+from kernels.gpu.expert_layout import ArrangedMatrix
 from kernels.group import Assignments, ExpertGroups
 from kernels.linear import linear
 from kernels.mxfp4 import PackedMatrix, dequantize
@@ -19,7 +20,7 @@ def moe_down(
     y: Tensor,
     assignments: Assignments,
     groups: ExpertGroups,
-    weight: PackedMatrix,
+    weight: PackedMatrix | ArrangedMatrix,
     bias: Tensor,
     row_tile: int | None = None,
     cpu_kernels: CpuKernelSettings = DEFAULT_SETTINGS,
@@ -27,7 +28,12 @@ def moe_down(
     """y: [assignments, intermediate] in the order of `groups`, weight: [experts, hidden, intermediate].
 
     -> [assignments, hidden] in y's dtype, in the order of `assignments`. `row_tile` is for the reference.
+    Arranged weights are a GPU's.
     """
+    if isinstance(weight, ArrangedMatrix):
+        from kernels.gpu.moe_down import down
+
+        return down(y, assignments, groups, weight, bias)
     kernels = cpu_kernels_for(y, weight, cpu_kernels)
     if kernels is not None:
         return kernels.down(y, assignments, groups, weight, bias)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from kernels.cpu.library import cpu_kernels_for
 from kernels.cpu.settings import DEFAULT_SETTINGS, CpuKernelSettings
+from kernels.gpu.expert_layout import ArrangedMatrix
 from kernels.group import Assignments, ExpertGroups
 from kernels.linear import linear
 from kernels.mxfp4 import PackedMatrix, dequantize
@@ -22,7 +23,7 @@ def moe_gate_up(
     x: Tensor,
     assignments: Assignments,
     groups: ExpertGroups,
-    weight: PackedMatrix,
+    weight: PackedMatrix | ArrangedMatrix,
     bias: Tensor,
     limit: float,
     row_tile: int | None = None,
@@ -31,8 +32,12 @@ def moe_gate_up(
     """x: [rows, hidden], weight: [experts, 2 * intermediate, hidden], bias: [experts, 2 * intermediate].
 
     -> [assignments, intermediate] in x's dtype, in the order of `groups`. `row_tile` is for the reference:
-    the CPU kernels (kernels/cpu) sum every row in one order anyway.
+    the CPU kernels (kernels/cpu) sum every row in one order anyway. Arranged weights are a GPU's.
     """
+    if isinstance(weight, ArrangedMatrix):
+        from kernels.gpu.moe_gate_up import gate_up
+
+        return gate_up(x, assignments, groups, weight, bias, limit)
     kernels = cpu_kernels_for(x, weight, cpu_kernels)
     if kernels is not None:
         return kernels.gate_up(x, assignments, groups, weight, bias, limit)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from kernels.device import takes_gpu_kernels
+
 
 @dataclass(frozen=True, slots=True)
 class Routing:
@@ -19,6 +21,15 @@ class Routing:
 
 def route(logits: Tensor, top_k: int) -> Routing:
     """logits: [tokens, experts]."""
+    if takes_gpu_kernels(logits):
+        from kernels.gpu import route as on_gpu
+
+        return Routing(*on_gpu.route(logits, top_k))
+    return route_reference(logits, top_k)
+
+
+def route_reference(logits: Tensor, top_k: int) -> Routing:
+    """The definition, on every device."""
     ordered = torch.sort(logits.float(), dim=-1, descending=True, stable=True)
     chosen = ordered.values[:, :top_k]  # [tokens, top_k]
     return Routing(expert_ids=ordered.indices[:, :top_k], weights=torch.softmax(chosen, dim=-1))

@@ -11,11 +11,12 @@ from torch import Tensor
 
 from kernels.combine import combine
 from kernels.cpu.settings import DEFAULT_SETTINGS, CpuKernelSettings
+from kernels.gpu.expert_layout import ArrangedMatrix
 from kernels.group import Assignments, group_by_expert
 from kernels.moe_down import moe_down
 from kernels.moe_gate_up import moe_gate_up
+from kernels.mxfp4 import PackedMatrix
 from kernels.route import Routing
-from model.weights import ExpertWeights
 from protos.errors import ConfigError
 
 
@@ -27,12 +28,35 @@ class Experts(Protocol):
         ...
 
 
+class HeldMatrices(Protocol):
+    """One linear layer of some experts."""
+
+    @property
+    def packed(self) -> PackedMatrix | ArrangedMatrix: ...
+
+    @property
+    def bias(self) -> Tensor: ...
+
+
+class HeldExperts(Protocol):
+    """Some experts of one layer, as a checkpoint has them (`ExpertWeights`) or in a GPU's order."""
+
+    @property
+    def expert_ids(self) -> tuple[int, ...]: ...
+
+    @property
+    def gate_up(self) -> HeldMatrices: ...
+
+    @property
+    def down(self) -> HeldMatrices: ...
+
+
 class LocalExperts:
     """Every expert of every layer that this process runs."""
 
     def __init__(
         self,
-        weights: Mapping[int, ExpertWeights],
+        weights: Mapping[int, HeldExperts],
         swiglu_limit: float,
         row_tile: int | None,
         cpu_kernels: CpuKernelSettings = DEFAULT_SETTINGS,
@@ -45,19 +69,18 @@ class LocalExperts:
 
     def __call__(self, layer: int, x: Tensor, routing: Routing) -> Tensor:
         num_tokens, top_k = routing.expert_ids.shape
-        every_token = torch.arange(num_tokens, device=x.device)
         assignments = Assignments(
-            rows=every_token.repeat_interleave(top_k),  # [tokens * top_k], token by token
+            rows=torch.arange(num_tokens * top_k, device=x.device) // top_k,  # token by token
             experts=self._layer_to_row_of_expert[layer][routing.expert_ids.flatten()],
             weights=routing.weights.flatten(),
-        )
+        )  # [tokens * top_k] each
         rows = run_experts(
             self._weights[layer], x, assignments, self._swiglu_limit, self._row_tile, self._cpu_kernels
         )  # [tokens * top_k, hidden]
         return combine(rows.view(num_tokens, top_k, -1))
 
 
-def _row_of_expert(weights: ExpertWeights) -> Tensor:
+def _row_of_expert(weights: HeldExperts) -> Tensor:
     """[experts] int64: where each expert lies among the weights. None may be missing."""
     expert_ids = torch.tensor(weights.expert_ids, device=weights.gate_up.bias.device)
     if sorted(weights.expert_ids) != list(range(len(weights.expert_ids))):
@@ -69,7 +92,7 @@ def _row_of_expert(weights: ExpertWeights) -> Tensor:
 
 
 def run_experts(
-    weights: ExpertWeights,
+    weights: HeldExperts,
     x: Tensor,
     assignments: Assignments,
     swiglu_limit: float,

@@ -14,9 +14,9 @@ from torch import Tensor
 
 from kernels.attention import attention
 from kernels.linear import linear
-from kernels.paging import write_keys_values
-from kernels.rmsnorm import rmsnorm
-from kernels.rope import RotaryTable, rotary_table, rotate
+from kernels.rmsnorm import add_rmsnorm, rmsnorm
+from kernels.rope import RotaryTable, rotary_table
+from kernels.rotate_store import rotate_and_store
 from kernels.route import route
 from model.config import LayerKind, ModelConfig
 from model.experts import Experts
@@ -55,10 +55,13 @@ class GptOss:
 
     def run_layers(self, hidden: Tensor, layers: Sequence[int], batch: StepBatch, cache: KvCache) -> Tensor:
         """hidden: [tokens, hidden] -> the same after `layers`; their keys and values are in the cache."""
+        eps = self.config.rms_norm_eps
         for layer in layers:
             weights = self._weights.attention[layer]
-            hidden = hidden + self._attend(layer, weights, hidden, batch, cache)
-            hidden = hidden + self._visit_experts(layer, weights, hidden)
+            normed = rmsnorm(hidden, weights.attention_norm, eps)
+            attended = self._attend(layer, weights, normed, batch, cache)
+            hidden, normed = add_rmsnorm(hidden, attended, weights.moe_norm, eps)
+            hidden = hidden + self._visit_experts(layer, weights, normed)
         return hidden
 
     def unembed(self, hidden: Tensor) -> Tensor:
@@ -69,31 +72,21 @@ class GptOss:
         return linear(normed, weights.projection, None, self._row_tile).float()
 
     def _attend(
-        self, layer: int, weights: AttentionLayerWeights, hidden: Tensor, batch: StepBatch, cache: KvCache
+        self, layer: int, weights: AttentionLayerWeights, normed: Tensor, batch: StepBatch, cache: KvCache
     ) -> Tensor:
-        config = self.config
         view, window = self._view(layer, batch)
-        normed = rmsnorm(hidden, weights.attention_norm, config.rms_norm_eps)
         qkv = linear(normed, weights.qkv.weight, weights.qkv.bias, self._row_tile)
-        query, key, value = torch.split(qkv, [config.query_width, config.kv_width, config.kv_width], dim=-1)
-        query = rotate(self._split_heads(query), self._rotary, batch.positions)
-        key = rotate(self._split_heads(key), self._rotary, batch.positions)
         paged = cache.of_layer(layer)
-        write_keys_values(paged, key, self._split_heads(value), view.slots)
+        query = rotate_and_store(qkv, self._rotary, batch.positions, paged, view.slots)
         mixed = attention(query, paged, view.queries, weights.sinks, window, self._row_tile)
         return linear(mixed.flatten(1), weights.output.weight, weights.output.bias, self._row_tile)
-
-    def _split_heads(self, rows: Tensor) -> Tensor:
-        """rows: [tokens, heads * head_dim] -> [tokens, heads, head_dim]"""
-        return rows.view(len(rows), -1, self.config.head_dim)
 
     def _view(self, layer: int, batch: StepBatch) -> tuple[LayerView, int | None]:
         if self.config.layer_kinds[layer] is LayerKind.SLIDING:
             return batch.sliding, self.config.sliding_window
         return batch.full, None
 
-    def _visit_experts(self, layer: int, weights: AttentionLayerWeights, hidden: Tensor) -> Tensor:
-        normed = rmsnorm(hidden, weights.moe_norm, self.config.rms_norm_eps)
+    def _visit_experts(self, layer: int, weights: AttentionLayerWeights, normed: Tensor) -> Tensor:
         gate_logits = linear(normed, weights.gate.weight, weights.gate.bias, self._row_tile)
         return self._experts(layer, normed, route(gate_logits, self.config.experts_per_token))
 

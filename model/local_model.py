@@ -1,6 +1,6 @@
 """A model in this process, in either mode of arithmetic; its experts are here, or elsewhere."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -10,6 +10,7 @@ from model.config import ModelConfig
 from model.determinism import deterministic_row_tile
 from model.experts import Experts, LocalExperts
 from model.gpt_oss import GptOss
+from model.gpu_experts import arrange_experts
 from model.kv_cache import KvCache
 from model.weights import ModelWeights
 from protos.errors import ConfigError
@@ -23,6 +24,7 @@ class LocalModel:
     weights: ModelWeights
     forward_pass: GptOss
     row_tile: int | None
+    is_arranged: bool = False  # its experts are in a GPU's order: then no step waits for the GPU
 
     @classmethod
     def of(
@@ -33,8 +35,11 @@ class LocalModel:
         deterministic: bool = False,
         cpu_kernels: CpuKernelSettings = DEFAULT_SETTINGS,
         experts: Experts | None = None,
+        arrange: bool = False,
     ) -> "LocalModel":
         """`experts` may be elsewhere; without them they are among the weights.
+
+        `arrange` brings those into the order of a GPU's kernels and takes over their memory.
 
         On a CPU this builds the kernels, if that has not been done before: some seconds.
         """
@@ -43,8 +48,10 @@ class LocalModel:
             _prepare(cpu_kernels)
         row_tile = deterministic_row_tile(config, weights, weights.embedding.dtype) if deterministic else None
         if experts is None:
-            experts = LocalExperts(weights.experts, config.swiglu_limit, row_tile, cpu_kernels)
-        return cls(config, weights, GptOss(config, weights, experts, row_tile), row_tile)
+            held = arrange_experts(weights.experts) if arrange else weights.experts
+            experts = LocalExperts(held, config.swiglu_limit, row_tile, cpu_kernels)
+            weights = replace(weights, experts={}) if arrange else weights
+        return cls(config, weights, GptOss(config, weights, experts, row_tile), row_tile, arrange)
 
     @property
     def dtype(self) -> torch.dtype:

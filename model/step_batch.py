@@ -8,7 +8,7 @@ from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import accumulate, chain
+from itertools import accumulate, chain, takewhile
 from typing import NamedTuple
 
 import torch
@@ -64,6 +64,7 @@ class StepBatch:
         first_positions = [chunk.first_position for chunk in chunks]
         spans = [range(first, first + length) for first, length in zip(first_positions, lengths, strict=True)]
         page_size = chunks[0].pages.page_size
+        num_single = sum(1 for _ in takewhile(lambda length: length == 1, lengths))
         starts_tensor, first_positions_tensor = _integers(starts, device), _integers(first_positions, device)
 
         def view(rows: list[TableRow]) -> LayerView:
@@ -73,6 +74,7 @@ class StepBatch:
                     starts=starts_tensor,
                     first_positions=first_positions_tensor,
                     table=_page_table(rows, device),
+                    num_single=num_single,
                 ),
             )
 

@@ -1,8 +1,7 @@
 """Rows of activations as bytes, and bytes as rows: exact, or in MXFP8 at about half of bfloat16.
 
-MXFP8 is the open standard's: blocks of 32 values in E4M3 that share a power of two, taken from the largest of
-them; what then lies beyond E4M3's range is cut to it. A block with a value that is infinite, or no number,
-becomes one of no numbers. Not here: frames. Called by both ends of a stream.
+MXFP8 is the open standard's, and `kernels.mxfp8` says what it does to a row. Not here: frames. Called by both
+ends of a stream.
 """
 
 from collections.abc import Sequence
@@ -12,15 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from kernels import mxfp8
 from protos.errors import MalformedFrameError
 from router.field_reader import FieldReader
 
-BLOCK = 32
-_LARGEST = 448.0  # of E4M3
-_EXPONENT_OF_LARGEST = 8  # 448 = 1.75 · 2⁸
-_BIAS = 127
-_NOT_A_NUMBER = 255  # the exponent of a block that holds one that is infinite, or none
-_POWERS = torch.tensor([*(2.0 ** (exponent - _BIAS) for exponent in range(_NOT_A_NUMBER)), torch.nan])
 _MOST_IN_A_SHAPE = 1 << 40  # nothing times anything fits into no bytes
 
 
@@ -64,8 +58,8 @@ def num_bytes(row_format: RowFormat, hidden: int) -> int:
 def pack_rows(rows: Tensor, row_format: RowFormat) -> list[memoryview]:
     """rows: [rows, hidden] contiguous, on any device -> the sections of a frame."""
     if row_format is RowFormat.MXFP8:
-        values, exponents = _to_mxfp8(rows.float().cpu())
-        return [_bytes_of(values), _bytes_of(exponents)]
+        values, exponents = mxfp8.pack(rows)
+        return [_bytes_of(values.cpu()), _bytes_of(exponents.cpu())]
     assert _FORMAT_TO_DTYPE[row_format] == rows.dtype, "rows travel as they are, or in MXFP8"
     return [_bytes_of(rows.cpu())]
 
@@ -77,9 +71,9 @@ def unpack_rows(
     if row_format is RowFormat.MXFP8:
         values, exponents = (
             _matrix(sections[0], num_rows, hidden),
-            _matrix(sections[1], num_rows, -(-hidden // BLOCK)),
+            _matrix(sections[1], num_rows, -(-hidden // mxfp8.BLOCK)),
         )
-        return _from_mxfp8(values, exponents).to(dtype)
+        return mxfp8.unpack(values.view(torch.float8_e4m3fn), exponents, dtype)
     exact = _FORMAT_TO_DTYPE[row_format]
     return _matrix(sections[0], num_rows, hidden * exact.itemsize).view(exact).to(dtype)
 
@@ -114,7 +108,7 @@ def num_sections(row_format: RowFormat) -> int:
 def _widths(row_format: RowFormat, hidden: int) -> tuple[int, ...]:
     """Bytes of a row in each section."""
     if row_format is RowFormat.MXFP8:
-        return hidden, -(-hidden // BLOCK)
+        return hidden, -(-hidden // mxfp8.BLOCK)
     return (_FORMAT_TO_BYTES[row_format] * hidden,)
 
 
@@ -129,22 +123,3 @@ def _matrix(section: memoryview, num_rows: int, width: int) -> Tensor:
             f"a section has {section.nbytes} bytes; {num_rows} rows of {width} bytes were announced"
         )
     return torch.from_numpy(np.frombuffer(section, dtype=np.uint8).reshape(num_rows, width).copy())
-
-
-def _to_mxfp8(rows: Tensor) -> tuple[Tensor, Tensor]:
-    """rows: [rows, hidden] float32 -> E4M3 [rows, hidden], exponents [rows, blocks] uint8"""
-    num_rows, hidden = rows.shape
-    padded = torch.nn.functional.pad(rows, (0, -hidden % BLOCK)).view(num_rows, -1, BLOCK)
-    largest = padded.abs().amax(dim=-1)  # [rows, blocks]
-    exponents = torch.frexp(largest).exponent - 1 - _EXPONENT_OF_LARGEST  # of the shared power of two
-    exponents = exponents.clamp(-_BIAS, _BIAS).where(largest.isfinite(), _NOT_A_NUMBER - _BIAS)
-    scaled = torch.ldexp(padded, -exponents[..., None]).clamp(-_LARGEST, _LARGEST)
-    values = scaled.view(num_rows, -1)[:, :hidden].to(torch.float8_e4m3fn)
-    return values, (exponents + _BIAS).to(torch.uint8)
-
-
-def _from_mxfp8(values: Tensor, exponents: Tensor) -> Tensor:
-    """values: [rows, hidden] uint8, exponents: [rows, blocks] uint8 -> [rows, hidden] float32"""
-    hidden = values.shape[1]
-    powers = _POWERS[exponents.int()].repeat_interleave(BLOCK, dim=1)[:, :hidden]
-    return values.view(torch.float8_e4m3fn).float() * powers

@@ -17,6 +17,8 @@ import torch
 from torch import Tensor
 
 from kernels import sample
+from kernels.choose import Draws, choose
+from kernels.device import takes_gpu_kernels
 from kernels.logprobs import likeliest, log_probabilities
 from kernels.philox import uniform
 from model.sampling.parameters import SamplingParameters
@@ -26,6 +28,9 @@ from protos.errors import BrokenLogitsError, NoTokenLeftError
 
 _ROWS_PER_BLOCK = 8
 """Rows in work at a time. An integer weight takes 8 bytes, so a step's temporaries stay near 60 MB."""
+
+_ROWS_PER_BLOCK_ON_GPU = 256
+"""There every block waits for the GPU once, and most rows need no temporaries."""
 
 
 class SamplerRow(NamedTuple):
@@ -69,7 +74,7 @@ class Sampler:
             _refuse_empty(logits, allowed)
         token_ids: list[int] = []
         logprobs: list[PositionLogprobs | None] = []
-        for block in _blocks(len(rows)):
+        for block in _blocks(logits):
             block_logits, block_rows = logits[block].float(), rows[block]  # [block, vocab]
             scores = block_logits if allowed is None else sample.exclude(block_logits, allowed[block])
             scores = _biased(_penalised(scores, block_rows), block_rows)  # [block, vocab]
@@ -89,13 +94,14 @@ class Sampler:
         assert logits.shape == (len(token_ids), self.vocab_size)
         _refuse_broken(logits)
         entries: list[PositionLogprobs] = []
-        for block in _blocks(len(token_ids)):
+        for block in _blocks(logits):
             entries += _logprobs(logits[block].float(), _integers(token_ids[block], logits), top_n)
         return tuple(entries)
 
 
-def _blocks(num_rows: int) -> Iterator[slice]:
-    return (slice(start, start + _ROWS_PER_BLOCK) for start in range(0, num_rows, _ROWS_PER_BLOCK))
+def _blocks(logits: Tensor) -> Iterator[slice]:
+    size = _ROWS_PER_BLOCK_ON_GPU if takes_gpu_kernels(logits) else _ROWS_PER_BLOCK
+    return (slice(start, start + size) for start in range(0, len(logits), size))
 
 
 def _refuse_broken(logits: Tensor) -> None:
@@ -144,11 +150,27 @@ def _biased(scores: Tensor, rows: Sequence[SamplerRow]) -> Tensor:
 
 def _choose(scores: Tensor, rows: Sequence[SamplerRow]) -> Tensor:
     """[rows] token ids."""
+    if takes_gpu_kernels(scores):
+        return choose(scores, _draws(scores, rows))
     token_ids = scores.argmax(dim=1)  # [rows]; of equals the first
     drawing = [index for index, row in enumerate(rows) if not row.parameters.is_greedy]
     if drawing:
         token_ids[drawing] = _draw(scores[drawing], [rows[index] for index in drawing])
     return token_ids
+
+
+def _draws(scores: Tensor, rows: Sequence[SamplerRow]) -> Draws:
+    """What a GPU is told; filters that a row has not are left out by their values."""
+    vocab_size = scores.shape[1]
+    return Draws(
+        temperature=_column(rows, lambda each: each.temperature, scores),
+        top_k=_integers([min(row.parameters.top_k or vocab_size, vocab_size) for row in rows], scores),
+        top_p=_column(rows, lambda each: each.top_p, scores),
+        min_p=_column(rows, lambda each: each.min_p, scores),
+        seeds=_integers([0 if row.parameters.is_greedy else row.seed for row in rows], scores),
+        positions=_integers([row.position for row in rows], scores),
+        choices=_integers([row.choice for row in rows], scores),
+    )
 
 
 def _draw(scores: Tensor, rows: Sequence[SamplerRow]) -> Tensor:

@@ -1,84 +1,13 @@
 """Paged attention against the formula in float64, with every page that is not live poisoned with NaN."""
 
-import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import pytest
 import torch
-from torch import Tensor
 
-from kernels.attention import AttentionQueries, attention
-from kernels.paging import PagedKeysValues, PageTable, read_positions, write_keys_values
-
-KV_HEADS, GROUP, HEAD_DIM = 2, 3, 10
-HEADS = KV_HEADS * GROUP
-
-
-@dataclass(frozen=True)
-class History:
-    """One sequence: all of its keys and values, and the queries of its newest positions."""
-
-    keys: Tensor  # [length, kv_heads, head_dim]
-    values: Tensor
-    query: Tensor  # [chunk, heads, head_dim]
-
-    @property
-    def first_position(self) -> int:
-        return len(self.keys) - len(self.query)
-
-
-def history(length: int, chunk: int) -> History:
-    return History(
-        torch.randn(length, KV_HEADS, HEAD_DIM),
-        torch.randn(length, KV_HEADS, HEAD_DIM),
-        torch.randn(chunk, HEADS, HEAD_DIM) * 2,
-    )
-
-
-def expected(sequence: History, sinks: Tensor, window: int | None) -> Tensor:
-    """One query and one head at a time, with the sink as an extra column that has no value."""
-    rows = torch.empty(sequence.query.shape, dtype=torch.float64)
-    for index in range(len(sequence.query)):
-        position = sequence.first_position + index
-        first = 0 if window is None else max(0, position - window + 1)
-        for head in range(HEADS):
-            keys = sequence.keys[first : position + 1, head // GROUP].double()
-            logits = keys @ sequence.query[index, head].double() / math.sqrt(HEAD_DIM)
-            shares = torch.softmax(torch.cat((logits, sinks[head, None].double())), dim=0)[:-1]
-            rows[index, head] = shares @ sequence.values[first : position + 1, head // GROUP].double()
-    return rows
-
-
-def paged(
-    sequences: list[History], page_size: int, window: int | None
-) -> tuple[PagedKeysValues, AttentionQueries]:
-    """The sequences in shuffled pages; what no query may see (freed, free, not yet written) is NaN."""
-    num_pages = sum(-(-len(s.keys) // page_size) for s in sequences) + 3
-    shuffled = torch.randperm(num_pages).tolist()
-    shape = (num_pages, page_size, KV_HEADS, HEAD_DIM)
-    cache = PagedKeysValues(torch.full(shape, torch.nan), torch.full(shape, torch.nan))
-    rows: list[list[int]] = []
-    first_pages: list[int] = []
-    for sequence in sequences:
-        first_visible = 0 if window is None else max(0, sequence.first_position - window + 1)
-        first_page = first_visible // page_size
-        pages = [shuffled.pop() for _ in range(first_page, -(-len(sequence.keys) // page_size))]
-        positions = torch.arange(first_page * page_size, len(sequence.keys))
-        slots = torch.tensor(pages)[positions // page_size - first_page] * page_size + positions % page_size
-        write_keys_values(cache, sequence.keys[positions], sequence.values[positions], slots)
-        rows.append(pages)
-        first_pages.append(first_page)
-    table = torch.full((len(rows), max(map(len, rows))), num_pages + 99)  # reading past a row would raise
-    for index, pages in enumerate(rows):
-        table[index, : len(pages)] = torch.tensor(pages)
-    lengths = torch.tensor([0, *(len(s.query) for s in sequences)])
-    queries = AttentionQueries(
-        starts=lengths.cumsum(0),
-        first_positions=torch.tensor([s.first_position for s in sequences]),
-        table=PageTable(table, torch.tensor(first_pages)),
-    )
-    return cache, queries
-
+from kernels.attention import attention
+from kernels.paging import PagedKeysValues, read_positions
+from tests.kernels.paged_histories import HEAD_DIM, HEADS, History, expected, history, paged
 
 MIXED = [(1, 1), (20, 1), (37, 37), (64, 5), (300, 1), (129, 30), (128, 128)]
 

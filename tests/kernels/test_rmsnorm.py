@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from kernels.rmsnorm import rmsnorm
+from kernels.rmsnorm import add_rmsnorm, rmsnorm
 
 
 def test_against_the_formula_in_float64() -> None:
@@ -26,3 +26,10 @@ def test_scale_is_applied_before_the_downcast() -> None:
     downcast_first = rmsnorm(x, torch.ones(96), 1e-5) * scale
     assert torch.equal(rmsnorm(x, scale, 1e-5), expected)
     assert not torch.equal(downcast_first, expected)  # the test can tell the two apart
+
+
+def test_behind_a_sum() -> None:
+    x, delta, scale = torch.randn(4, 9).bfloat16(), torch.randn(4, 9).bfloat16(), torch.randn(9).bfloat16()
+    total, normed = add_rmsnorm(x, delta, scale, 1e-5)
+    assert torch.equal(total, x + delta)
+    assert torch.equal(normed, rmsnorm(x + delta, scale, 1e-5))

@@ -35,6 +35,14 @@ def test_a_decode_between_two_prefill_chunks() -> None:
     assert batch.sliding.queries.table.first_page.tolist() == [0, 2, 0]  # position 14 sees 9 onwards: page 2
 
 
+@pytest.mark.parametrize(("lengths", "num_single"), [([1, 1, 3, 1], 2), ([2, 1], 0), ([1], 1)])
+def test_the_decodes_before_the_first_prefill_are_counted(lengths: list[int], num_single: int) -> None:
+    pool = PagePool(40)
+    chunks = [SequenceChunk([5] * length, 0, sequence_with_room(pool, length)) for length in lengths]
+    batch = StepBatch.build(chunks)
+    assert batch.full.queries.num_single == batch.sliding.queries.num_single == num_single
+
+
 def test_slots_name_the_page_and_the_place_in_it() -> None:
     pool = PagePool(40)
     pages = sequence_with_room(pool, 15)

@@ -65,7 +65,8 @@ class StageStep(NamedTuple):
         if device.type == "cpu":
             return self
         numbers = [tensor.to(device) for tensor in _numbers_of(self.batch)]
-        batch = _assembled(numbers, (_width(self.batch.full), _width(self.batch.sliding)))
+        widths = (_width(self.batch.full), _width(self.batch.sliding))
+        batch = _assembled(numbers, widths, self.batch.full.queries.num_single)
         return self._replace(hidden=self.hidden.to(device), batch=batch)
 
 
@@ -132,16 +133,17 @@ def _batch_of(numbers: Sequence[Tensor], num_tokens: int, widths: tuple[int, int
             or len(pages) != width * num_sequences
         ):
             raise MalformedFrameError(f"a step's page tables are not for {num_sequences} sequences")
-    return _assembled(numbers, widths)
+    num_single = int((lengths == 1).cumprod(0).sum())  # those before the first that is longer
+    return _assembled(numbers, widths, num_single)
 
 
-def _assembled(numbers: Sequence[Tensor], widths: tuple[int, int]) -> StepBatch:
+def _assembled(numbers: Sequence[Tensor], widths: tuple[int, int], num_single: int) -> StepBatch:
     """The inverse of `_numbers_of`."""
     positions, starts, first_positions, *of_views, logit_rows = numbers
 
     def view(width: int, slots: Tensor, pages: Tensor, first_page: Tensor) -> LayerView:
         table = PageTable(pages.view(len(first_positions), width), first_page)
-        return LayerView(slots, AttentionQueries(starts, first_positions, table))
+        return LayerView(slots, AttentionQueries(starts, first_positions, table, num_single))
 
     full, sliding = view(widths[0], *of_views[:3]), view(widths[1], *of_views[3:])
     return StepBatch(positions, positions, full, sliding, logit_rows)

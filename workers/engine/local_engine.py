@@ -14,7 +14,9 @@ from kernels.cpu.settings import DEFAULT_SETTINGS, CpuKernelSettings
 from model.checkpoint import Checkpoint
 from model.checkpoint.progress import ProgressBar
 from model.config import ModelConfig
+from model.decode_graphs import DecodeGraphs, GpuRecorder
 from model.experts import Experts
+from model.gpu_experts import gpu_kernels_take
 from model.local_model import LocalModel
 from model.sampling.sampler import Sampler
 from model.tokenizer.tokenizer import Tokenizer
@@ -77,6 +79,8 @@ def load_model(
         deterministic=options.deterministic,
         cpu_kernels=options.cpu_kernels,
         experts=experts,
+        arrange=experts is None
+        and gpu_kernels_take(options.device, options.activations, deterministic=options.deterministic),
     )
 
 
@@ -115,9 +119,15 @@ def local_engine(
         later.open(num_pages, settings.page_size, model.row_tile)
     limit = context_limit(config.max_positions, num_pages, layout, settings.tokens_per_step)
     admission = Admission(config, tokenizer, layout, limit)
-    cache = model.allocate_cache(num_pages, settings.page_size)
+    is_recorded = later is None and model.is_arranged
+    cache = model.allocate_cache(num_pages + is_recorded, settings.page_size)  # one for idle sequences
+    forward_pass: ForwardPass = later or model.forward_pass
+    if is_recorded:
+        forward_pass = DecodeGraphs(
+            model.forward_pass.forward, GpuRecorder(), settings.max_running, spare_page=num_pages
+        )
     core = EngineCore(
-        LocalStepModel(later or model.forward_pass, cache, Sampler(config.vocab_size)),
+        LocalStepModel(forward_pass, cache, Sampler(config.vocab_size)),
         admission,
         layout,
         num_pages,

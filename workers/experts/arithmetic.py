@@ -10,6 +10,7 @@ from kernels.cpu.library import CpuKernelsUnavailableError, load_cpu_kernels
 from kernels.cpu.settings import CpuKernelSettings, CpuPath
 from model.config import ModelConfig
 from model.determinism import expert_row_tile
+from model.gpu_experts import gpu_kernels_take
 from protos.errors import ConfigError
 from workers.experts.shard import ExpertArithmetic
 
@@ -29,6 +30,8 @@ def expert_arithmetic(
     path = _cpu_path(cpu_kernels) if kind == "cpu" else None
     if path is not None:
         name, row_tile = f"cpu-{_SAME_BITS[path]}", None
+    elif gpu_kernels_take(device, dtype, deterministic=deterministic):
+        name, row_tile = f"{kind}-kernels", None
     else:
         row_tile = expert_row_tile(config, dtype, device) if deterministic else None
         name = f"{kind}-reference" if row_tile is None else f"{kind}-reference-by-{row_tile}"

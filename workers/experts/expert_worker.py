@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from kernels.group import Assignments
-from model.weights import ExpertWeights
+from model.experts import HeldExperts
 from protos.errors import ExpertMeshError, OversizedFrameError, StaleEpochError
 from router.dispatch_frames import CombineMode, Dispatch, Hello, Reply
 from router.frame import Frame
@@ -24,7 +24,7 @@ from router.rows import RowFormat, check_rows, num_bytes, pack_rows, unpack_rows
 from workers.experts.shard import ExpertArithmetic, ExpertShard, sum_by_row
 from workers.experts.turns import Turns
 
-LoadExperts = Callable[[LayerToExperts], Mapping[int, ExpertWeights]]
+LoadExperts = Callable[[LayerToExperts], Mapping[int, HeldExperts]]
 """Reads experts from wherever they are."""
 
 Counts = NDArray[np.int64]

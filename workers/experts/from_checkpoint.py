@@ -12,7 +12,9 @@ import torch
 from kernels.cpu.settings import DEFAULT_SETTINGS, CpuKernelSettings
 from model.checkpoint import Checkpoint
 from model.checkpoint.fingerprint import fingerprint
-from model.weights import ExpertWeights, Selection
+from model.experts import HeldExperts
+from model.gpu_experts import arrange_experts, gpu_kernels_take
+from model.weights import Selection
 from router.placement import LayerToExperts
 from workers.experts.arithmetic import expert_arithmetic
 from workers.experts.expert_worker import ExpertWorker, ExpertWorkerSettings
@@ -56,8 +58,11 @@ def expert_worker(folder: Path, options: ExpertWorkerOptions) -> ExpertWorker:
         max_frame_bytes=options.max_frame_bytes,
     )
 
-    def load(layer_to_experts: LayerToExperts) -> Mapping[int, ExpertWeights]:
+    is_arranged = gpu_kernels_take(options.device, options.dtype, deterministic=options.deterministic)
+
+    def load(layer_to_experts: LayerToExperts) -> Mapping[int, HeldExperts]:
         selection = Selection(layer_to_experts=layer_to_experts)
-        return checkpoint.load(selection, device=options.device).experts
+        experts = checkpoint.load(selection, device=options.device).experts
+        return arrange_experts(experts) if is_arranged else experts
 
     return ExpertWorker(settings, arithmetic, load)

@@ -4,7 +4,7 @@ Immutable: to host others is to make another shard, which shares the layers that
 threads and loading (`expert_worker`).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,12 +14,11 @@ from torch import Tensor
 
 from kernels.cpu.settings import DEFAULT_SETTINGS, CpuKernelSettings
 from kernels.group import Assignments
-from kernels.mxfp4 import PackedMatrix
-from model.experts import run_experts
-from model.weights import ExpertMatrices, ExpertWeights
+from model.experts import HeldExperts, run_experts
 from protos.errors import ExpertNotHereError
 from router.dispatch_frames import CombineMode
 from router.placement import LayerToExperts
+from workers.experts.joining import choose, join, num_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +35,11 @@ class ExpertArithmetic:
 class HostedLayer:
     """Some experts of one layer."""
 
-    weights: ExpertWeights
+    weights: HeldExperts
     places: NDArray[np.int64]  # [experts of the layer] where each lies; behind the last where it does not
 
     @classmethod
-    def of(cls, weights: ExpertWeights, num_experts: int) -> "HostedLayer":
+    def of(cls, weights: HeldExperts, num_experts: int) -> "HostedLayer":
         places = np.full(num_experts, len(weights.expert_ids), dtype=np.int64)
         places[list(weights.expert_ids)] = np.arange(len(weights.expert_ids))
         return cls(weights, places)
@@ -59,7 +58,7 @@ class ExpertShard:
 
     @property
     def num_bytes(self) -> int:
-        return sum(_num_bytes(hosted.weights) for hosted in self.layers.values())
+        return sum(num_bytes(hosted.weights) for hosted in self.layers.values())
 
     def run(self, layer: int, x: Tensor, assignments: Assignments, mode: CombineMode) -> Tensor:
         """x: [rows, hidden], experts as the layer numbers them -> [assignments or rows, hidden]"""
@@ -91,10 +90,10 @@ class ExpertShard:
             raise ExpertNotHereError(f"expert {missing[0]} of layer {layer} is not here")
         return places
 
-    def with_experts(self, layer: int, added: ExpertWeights) -> "ExpertShard":
+    def with_experts(self, layer: int, added: HeldExperts) -> "ExpertShard":
         """One layer more, or more of one: then its weights are copied into one piece."""
         hosted = self.layers.get(layer)
-        weights = added if hosted is None else _joined(hosted.weights, added)
+        weights = added if hosted is None else join(hosted.weights, added)
         return self._with(layer, HostedLayer.of(weights, self.arithmetic.num_experts))
 
     def with_only(self, layer_to_experts: LayerToExperts) -> "ExpertShard":
@@ -106,7 +105,7 @@ class ExpertShard:
             kept = tuple(expert for expert in hosted.weights.expert_ids if expert in layer_to_experts[layer])
             if kept != hosted.weights.expert_ids:
                 places = hosted.places[list(kept)]
-                chosen = _chosen(hosted.weights, kept, torch.from_numpy(places))
+                chosen = choose(hosted.weights, kept, torch.from_numpy(places))
                 shard = shard._with(layer, HostedLayer.of(chosen, self.arithmetic.num_experts))
         return replace(
             shard,
@@ -121,34 +120,3 @@ def sum_by_row(rows: Tensor, targets: Tensor, num_rows: int) -> Tensor:
     """rows: [assignments, hidden], targets: [assignments] -> [rows, hidden]: the sum of each row's own."""
     total = torch.zeros(num_rows, rows.shape[1], dtype=torch.float32, device=rows.device)
     return total.index_add_(0, targets, rows.float()).to(rows.dtype)
-
-
-def _joined(first: ExpertWeights, second: ExpertWeights) -> ExpertWeights:
-    def matrices(one: ExpertMatrices, other: ExpertMatrices) -> ExpertMatrices:
-        blocks = torch.cat((one.packed.blocks, other.packed.blocks))
-        scales = torch.cat((one.packed.scales, other.packed.scales))
-        return ExpertMatrices(PackedMatrix(blocks, scales), torch.cat((one.bias, other.bias)))
-
-    return ExpertWeights(
-        first.expert_ids + second.expert_ids,
-        matrices(first.gate_up, second.gate_up),
-        matrices(first.down, second.down),
-    )
-
-
-def _chosen(weights: ExpertWeights, expert_ids: Sequence[int], places: Tensor) -> ExpertWeights:
-    def matrices(all_of_them: ExpertMatrices) -> ExpertMatrices:
-        packed, where = all_of_them.packed, places.to(all_of_them.bias.device)
-        return ExpertMatrices(
-            PackedMatrix(packed.blocks[where], packed.scales[where]), all_of_them.bias[where]
-        )
-
-    return ExpertWeights(tuple(expert_ids), matrices(weights.gate_up), matrices(weights.down))
-
-
-def _num_bytes(weights: ExpertWeights) -> int:
-    return sum(
-        tensor.numel() * tensor.element_size()
-        for matrices in (weights.gate_up, weights.down)
-        for tensor in (matrices.packed.blocks, matrices.packed.scales, matrices.bias)
-    )

@@ -1,5 +1,6 @@
 """A step that names what a stage does not have is refused before anything is computed, whatever it says."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -48,18 +49,22 @@ def session(worker: StageWorker) -> int:
     return worker.open(NUM_PAGES, PAGE_SIZE, None)
 
 
-def step_of(session: int = 0) -> StageStep:
+SHARES = ((CONFIG.sliding_window + 40, 5), (0, 19), (33, 1))
+
+
+def step_of(session: int = 0, shares: Sequence[tuple[int, int]] = SHARES) -> StageStep:
     """Three sequences: one that has let pages go behind the window, one that begins, one of one token."""
     pool = PagePool(NUM_PAGES)
     chunks = []
-    for first, count in ((CONFIG.sliding_window + 40, 5), (0, 19), (33, 1)):
+    for first, count in shares:
         pages = SequencePages(pool, PAGE_SIZE, CONFIG.sliding_window)
         pages.make_room(first)
         pages.release_behind(first)
         pages.make_room(first + count)
         chunks.append(SequenceChunk([7] * count, first, pages, LogitsWanted.LAST))
     batch = StepBatch.build(chunks)
-    return StageStep("here", 4, session, torch.ones(25, CONFIG.hidden_size), batch)
+    hidden = torch.ones(len(batch.token_ids), CONFIG.hidden_size)
+    return StageStep("here", 4, session, hidden, batch)
 
 
 def test_a_step_as_they_are_is_answered(worker: StageWorker, session: int) -> None:
@@ -68,6 +73,14 @@ def test_a_step_as_they_are_is_answered(worker: StageWorker, session: int) -> No
     StageStep.of(decode(step.encode(), 1 << 20))
     LIMITS.check(step)
     worker.answer(decode(step.encode(), 1 << 20))
+
+
+@pytest.mark.parametrize(("order", "num_single"), [((2, 1, 0), 1), ((0, 1, 2), 0), ((2,), 1)])
+def test_the_decodes_at_the_front_are_counted_there_too(order: tuple[int, ...], num_single: int) -> None:
+    step = step_of(shares=[SHARES[index] for index in order])
+    assert step.batch.full.queries.num_single == num_single
+    found = StageStep.of(decode(step.encode(), 1 << 20)).batch
+    assert found.full.queries.num_single == found.sliding.queries.num_single == num_single
 
 
 @given(section=st.integers(0, NUM_SECTIONS_OF_NUMBERS - 1), data=st.data())

@@ -26,6 +26,18 @@ def test_kernels_add_in_one_order_in_both_modes() -> None:
     assert name_of(CpuPath.PLAIN) == name_of(CpuPath.PLAIN, deterministic=True) == "cpu-plain"
 
 
+@pytest.mark.parametrize(
+    ("dtype", "name"), [(torch.bfloat16, "cuda-kernels"), (torch.float32, "cuda-reference")]
+)
+def test_on_a_gpu_the_dtype_decides(dtype: torch.dtype, name: str) -> None:
+    settings = CpuKernelSettings(CpuPath.REFERENCE)
+    found, arithmetic = expert_arithmetic(
+        TINY, device="cuda:1", dtype=dtype, deterministic=False, cpu_kernels=settings
+    )
+    assert found == name
+    assert arithmetic.row_tile is None
+
+
 def test_the_vector_paths_have_one_name() -> None:
     kernels_or_skip(CpuPath.AVX2)
     assert name_of(CpuPath.AVX2) == "cpu-vector"
