@@ -5,13 +5,17 @@ gateway's installation never imports torch.
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 
 from cluster.commands import chat, doctor, gateway, generate, operate, plan, pull, serve, status, stop, verify
 from cluster.environment import let_idle_threads_sleep, refuse_foreign_kernels
+from cluster.missing_extra import missing_extra
 from protos.errors import ExpertMeshError
+
+_BROKEN_PIPE = 128 + 13
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -33,7 +37,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; 0 is success, 1 a foreseen failure, 2 wrong usage, 130 Ctrl-C.
+    """Run one command; 0 is success, 1 a foreseen failure, 2 wrong usage, 130 Ctrl-C, 141 a reader that left.
 
     A command's `run` returns its status, or None for success.
     """
@@ -42,13 +46,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
         refuse_foreign_kernels()
         let_idle_threads_sleep()
         status: int | None = parsed.run(parsed)
+        sys.stdout.flush()
     except ExpertMeshError as error:
-        print(f"expertmesh: {error}", file=sys.stderr)
-        return 1
+        return _failed(error)
+    except ModuleNotFoundError as error:
+        missing = missing_extra(error)
+        if missing is None:
+            raise
+        return _failed(missing)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing more is written at exit
+        return _BROKEN_PIPE
     except KeyboardInterrupt:
         print("expertmesh: stopped", file=sys.stderr)
         return 130
     return status or 0
+
+
+def _failed(error: ExpertMeshError) -> int:
+    print(f"expertmesh: {error}", file=sys.stderr)
+    return 1
 
 
 def _version() -> str:

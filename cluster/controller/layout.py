@@ -69,9 +69,15 @@ class Layout:
         return self._with_home(balance, self.workers), balance
 
     def adopted(self, found: Placement, workers: Sequence[ExpertHost], costs: Costs) -> "Layout":
-        """What a controller that has just begun finds stays where it is, and what is missing is added."""
+        """What a controller that has just begun finds stays where it is, and what is missing is added.
+
+        A worker that holds nothing has come back while nobody looked: then it gets its share of all.
+        """
         in_order = tuple(sorted(workers, key=lambda worker: worker.name))
-        return self._with_home(completed(found, in_order, costs, self.replication), in_order)
+        whole = completed(found, in_order, costs, self.replication)
+        if all(any(whole.placement.experts_of(worker.name).values()) for worker in in_order):
+            return self._with_home(whole, in_order)
+        return replace(self, home=whole.placement).fitted(in_order, costs)
 
     def goal(self, lost: Collection[str]) -> Placement:
         """The home; or, while workers are lost, with their experts on others as far as these have room."""

@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from cluster.doctor.finding import Finding
 
 _SHOWN = ("torch", "triton", "ray", "grpcio", "protobuf", "llguidance")
-_NEEDED = ("grpcio", "protobuf", "llguidance", "starlette", "uvicorn", "httptools")
+_NEEDED = ("grpcio", "grpcio-status", "protobuf", "llguidance", "starlette", "uvicorn", "httptools")
 """Of a gateway, which every mode has."""
 _NEEDED_BY_ENGINES = ("torch", "numpy")
 _REQUIREMENT = re.compile(r"([\w.-]+)(?:\[[\w,-]*\])?(==|>=)([\w.]+)")
@@ -46,7 +46,8 @@ def check_packages(*, is_cluster: bool, requirements: Sequence[str] | None = Non
     absent = [name for name in _needed(is_cluster=is_cluster) if name not in installed]
     if absent:
         mode = "cluster" if is_cluster else "single"
-        return Finding.warning(
+        say = Finding.wrong if is_cluster else Finding.warning  # single: it may be a gateway's machine
+        return say(
             "packages",
             f"{_shown(installed)}; `serve --mode {mode}` needs {', '.join(absent)} too",
             f"pip install -c constraints.txt 'expertmesh[{mode}]'; for a gateway alone 'expertmesh[gateway]'",

@@ -1,6 +1,7 @@
 """The command's manners: help, exit codes, errors as sentences. What a command does is tested where it is."""
 
 import argparse
+import os
 import re
 import subprocess
 import sys
@@ -109,3 +110,21 @@ def test_no_command_runs_beside_foreign_kernels(
     assert exit_code(["try"]) == 1
     assert ran == []
     assert capsys.readouterr().err.startswith("expertmesh: the PyPI package 'kernels' 9.8.7")
+
+
+def test_a_package_that_is_not_installed_is_named(use_command: UseCommand, capsys: Capture) -> None:
+    def fail(_: argparse.Namespace) -> None:
+        raise ModuleNotFoundError("No module named 'ray'", name="ray")
+
+    use_command(fail)
+    assert exit_code(["try"]) == 1
+    assert capsys.readouterr().err.startswith("expertmesh: the package ray is not installed")
+
+
+def test_a_reader_that_leaves_is_no_error() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "cluster", "plan", "--model", "gpt-oss-20b", "--gpu", "L40S"]
+    with open(writing, "wb") as output:
+        done = subprocess.run(command, stdout=output, stderr=subprocess.PIPE, check=False)
+    assert (done.returncode, done.stderr) == (141, b"")

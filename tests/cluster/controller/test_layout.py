@@ -144,3 +144,12 @@ def test_what_is_found_stays_where_it_is_and_is_completed() -> None:
         for layer, experts in found.experts_of(name).items():
             assert set(experts) <= set(home.experts_of(name)[layer])
     assert layout.fitted(HOSTS, COSTS) is layout
+
+
+def test_a_worker_that_is_found_empty_gets_its_share() -> None:
+    """The others may hold all there is, and more often than is asked for, from when it was away."""
+    found = Placement(8, ("a", "b"), (((0, 1),) * 5,) * 3)
+    layout = Layout(LAYERS, EXPERTS, Replication(2)).adopted(found, HOSTS, COSTS)
+    assert any(home_of(layout).experts_of("c").values())
+    assert home_of(layout).is_whole
+    assert layout.fitted(HOSTS, COSTS) is layout
