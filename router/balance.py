@@ -90,6 +90,7 @@ def _balance(hosting: Hosting, epoch: int, costs: Costs, max_loads: int, search:
     num_before = hosting.num_hosted
     _complete(hosting, max_loads)
     _separate(hosting, max_loads)
+    _complete(hosting, max_loads)  # who has moved away may have made room
     if search is not None:
         search.run()
     placement = hosting.placement(epoch + 1)
