@@ -126,4 +126,6 @@ def _document(text: bytes) -> Json:
 def _words(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
+    if isinstance(error, http.client.HTTPException):
+        return "what answers there does not speak HTTP/1.1; is it the gRPC port?"
     return str(error) or type(error).__name__

@@ -29,9 +29,10 @@ class _Part(Enum):
 class Screen:
     """`begin`, `show` each delta, `end`; and `note` between answers."""
 
-    def __init__(self, out: TextIO, *, is_plain: bool, has_color: bool) -> None:
-        """`is_plain`: the answer's text alone."""
+    def __init__(self, out: TextIO, *, is_plain: bool, has_color: bool, aside: TextIO | None = None) -> None:
+        """`is_plain`: the answer's text alone; that it was cut off is said `aside`."""
         self._out = out
+        self._aside = aside
         self._is_plain = is_plain
         self._has_color = has_color and not is_plain
         self._part = _Part.NOTHING
@@ -51,9 +52,8 @@ class Screen:
                 self._write(text, _DIM)
             case ToolCallPart() if not self._is_plain:
                 self._show_call(delta)
-            case Finished(reason) if reason in _FINISH_TO_WORDS and not self._is_plain:
-                self._end_line()
-                self.note(f"({_FINISH_TO_WORDS[reason]})")
+            case Finished(reason) if reason in _FINISH_TO_WORDS:
+                self._say_why(_FINISH_TO_WORDS[reason])
 
     def end(self, spent: Spent | None, seconds: float, first_s: float | None, *, is_cancelled: bool) -> None:
         """The answer is whole, or was cancelled."""
@@ -70,6 +70,13 @@ class Screen:
     def complain(self, text: str) -> None:
         self._end_line()
         self._write(f"{text}\n", _WRONG)
+
+    def _say_why(self, words: str) -> None:
+        if not self._is_plain:
+            self._end_line()
+            self.note(f"({words})")
+        elif self._aside is not None:
+            print(f"expertmesh: the answer is {words}", file=self._aside)
 
     def styled(self, text: str, *, is_bold: bool = False) -> str:
         """For prompts, which readline prints: it is told what has no width."""

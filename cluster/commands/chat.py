@@ -65,7 +65,7 @@ def run(arguments: argparse.Namespace) -> None:
     conversation = _conversation(arguments, client)
     is_talk = arguments.question is None and sys.stdin.isatty()
     is_plain = not (sys.stdout.isatty() and (is_talk or arguments.question is not None))
-    screen = Screen(sys.stdout, is_plain=is_plain, has_color=may_color())
+    screen = Screen(sys.stdout, is_plain=is_plain, has_color=may_color(), aside=sys.stderr)
     if is_talk:
         _talk(client, conversation, screen)
     else:

@@ -17,11 +17,22 @@ _DEFAULT_ADDRESS = "127.0.0.1:7700"
 
 def add_address(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--address", metavar="HOST:PORT", help=f"of the controller ({_DEFAULT_ADDRESS}, or as configured)"
+        "--address",
+        type=host_and_port,
+        metavar="HOST:PORT",
+        help=f"of the controller ({_DEFAULT_ADDRESS}, or as configured)",
     )
     parser.add_argument(
         "--config", type=Path, metavar="FILE", help="of the mesh: its address, its certificates"
     )
+
+
+def host_and_port(text: str) -> str:
+    """Without a port gRPC would take that of the web."""
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no HOST:PORT, as {_DEFAULT_ADDRESS} is one")
+    return text
 
 
 def open_client(arguments: argparse.Namespace) -> "ClusterClient":

@@ -199,6 +199,13 @@ def test_where_nobody_answers_one_is_told_what_to_name(capsys: Capture) -> None:
     assert "--address" in printed.err
 
 
+def test_an_address_without_a_port_is_wrong_usage(capsys: Capture) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["status", "--address", "10.0.0.1"])
+    assert ended.value.code == 2
+    assert "'10.0.0.1' is no HOST:PORT" in capsys.readouterr().err
+
+
 def test_the_address_is_in_the_configuration(operated: Operated, tmp_path: Path, capsys: Capture) -> None:
     host, _, port = operated.address.rpartition(":")
     config = tmp_path / "mesh.yaml"

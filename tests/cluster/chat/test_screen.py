@@ -58,3 +58,14 @@ def test_an_answer_that_was_cut_says_so() -> None:
 def test_a_terminal_is_given_no_orders() -> None:
     said = shown(Content("a\x1b]0;title\x07b\tc\r\u202e\u009bd\n"))
     assert said.startswith("a]0;titleb\tcd\n")
+
+
+def test_a_pipe_hears_aside_that_its_answer_was_cut() -> None:
+    out, aside = io.StringIO(), io.StringIO()
+    screen = Screen(out, is_plain=True, has_color=False, aside=aside)
+    screen.begin()
+    for delta in (Content("Ye"), Finished("length")):
+        screen.show(delta)
+    screen.end(None, 1.0, 0.5, is_cancelled=False)
+    assert out.getvalue() == "Ye\n"
+    assert aside.getvalue() == "expertmesh: the answer is cut off: no more tokens were allowed\n"
