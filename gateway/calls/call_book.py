@@ -38,7 +38,10 @@ class _Keyed:
 
 
 class CallBook:
-    """`open` calls until `drain`; `aclose` cancels what is left."""
+    """`open` calls until `refuse_new`; `aclose` cancels what is left.
+
+    A key stands for a call that runs or has ended well; one that failed can be asked for again.
+    """
 
     def __init__(self, settings: CallSettings | None = None) -> None:
         self._settings = settings or CallSettings()
@@ -46,6 +49,7 @@ class CallBook:
         self._key_to_call: dict[str, _Keyed] = {}
         self._ended: dict[str, asyncio.TimerHandle] = {}  # kept calls that have ended, oldest first
         self._is_draining = False
+        self._is_closing = False
         self._is_idle = asyncio.Event()
         self._is_idle.set()
 
@@ -83,6 +87,7 @@ class CallBook:
         if (known := self.known(request)) is not None:
             return known
         self._check_room(request)
+        self.forget(request.call_id)  # of a retry: what failed
         terms = CallTerms(
             request.call_id,
             num_prompt_tokens,
@@ -141,8 +146,9 @@ class CallBook:
         return True
 
     async def aclose(self) -> None:
-        """Cancels what has not ended."""
+        """Cancels what has not ended, and keeps nothing that ends from now on."""
         self.refuse_new()
+        self._is_closing = True
         for call in list(self._calls.values()):
             call.cancel(NotReadyError(f"{call.call_id} was ended: the gateway stops"))
         await self._is_idle.wait()
@@ -157,10 +163,16 @@ class CallBook:
                 f"{self.num_live} requests are being answered here, and that is the limit (max_calls); try "
                 f"again when some have ended"
             )
-        if request.call_id in self._calls:
+        if request.call_id in self._calls and not self._is_retry(request):
             raise ConflictError(
                 f"a call {request.call_id!r} is already here; give each request an id of its own"
             ).about("request_id")
+
+    def _is_retry(self, request: CallRequest) -> bool:
+        """Of a call that has failed, by its id and its key."""
+        before = self._calls[request.call_id]
+        has_failed = before.has_ended and before.ended.result().error is not None
+        return has_failed and request.idempotency_key == before.terms.idempotency_key is not None
 
     def _patience_s(self, request: CallRequest) -> float | None:
         if not request.needs_reader:
@@ -170,7 +182,9 @@ class CallBook:
 
     def _note_end(self, call_id: str) -> None:
         call = self._calls[call_id]
-        if call.is_kept and not call.was_refused and not self._is_draining:
+        if call.ended.result().error is not None:
+            self._let_go_key(call)
+        if call.is_kept and not call.was_refused and not self._is_closing:
             loop = asyncio.get_running_loop()
             self._ended[call_id] = loop.call_later(self._settings.keep_ended_s, self._forget, call)
             if len(self._ended) > self._settings.max_kept:
@@ -183,5 +197,10 @@ class CallBook:
     def _forget(self, call: AnyCall) -> None:
         self._ended.pop(call.call_id, None)
         del self._calls[call.call_id]
-        if call.terms.idempotency_key is not None:
-            del self._key_to_call[call.terms.idempotency_key]
+        self._let_go_key(call)
+
+    def _let_go_key(self, call: AnyCall) -> None:
+        """Unless it is another call's by now."""
+        key = call.terms.idempotency_key
+        if key is not None and key in self._key_to_call and self._key_to_call[key].call is call:
+            del self._key_to_call[key]
