@@ -71,6 +71,20 @@ class CallBook:
             ).about("idempotency_key")
         return keyed.call
 
+    def check_room(self, request: CallRequest) -> None:
+        """Whether it could be opened now, before work is done for it; raises what `open` would."""
+        if self._is_draining:
+            raise NotReadyError("this gateway is about to stop and takes nothing new; ask another one")
+        if self.num_live >= self._settings.max_calls:
+            raise CapacityError(
+                f"{self.num_live} requests are being answered here, and that is the limit (max_calls); try "
+                f"again when some have ended"
+            )
+        if request.call_id in self._calls and not self._is_retry(request):
+            raise ConflictError(
+                f"a call {request.call_id!r} is already here; give each request an id of its own"
+            ).about("request_id")
+
     def open(
         self,
         request: CallRequest,
@@ -86,7 +100,7 @@ class CallBook:
         """
         if (known := self.known(request)) is not None:
             return known
-        self._check_room(request)
+        self.check_room(request)
         self.forget(request.call_id)  # of a retry: what failed
         terms = CallTerms(
             request.call_id,
@@ -154,19 +168,6 @@ class CallBook:
         await self._is_idle.wait()
         for timer in self._ended.values():
             timer.cancel()
-
-    def _check_room(self, request: CallRequest) -> None:
-        if self._is_draining:
-            raise NotReadyError("this gateway is about to stop and takes nothing new; ask another one")
-        if self.num_live >= self._settings.max_calls:
-            raise CapacityError(
-                f"{self.num_live} requests are being answered here, and that is the limit (max_calls); try "
-                f"again when some have ended"
-            )
-        if request.call_id in self._calls and not self._is_retry(request):
-            raise ConflictError(
-                f"a call {request.call_id!r} is already here; give each request an id of its own"
-            ).about("request_id")
 
     def _is_retry(self, request: CallRequest) -> bool:
         """Of a call that has failed, by its id and its key."""
