@@ -48,6 +48,7 @@ class CallBook:
         self._calls: dict[str, AnyCall] = {}  # in the order in which they were opened
         self._key_to_call: dict[str, _Keyed] = {}
         self._ended: dict[str, asyncio.TimerHandle] = {}  # kept calls that have ended, oldest first
+        self._num_kept_events = 0  # of those
         self._is_draining = False
         self._is_closing = False
         self._is_idle = asyncio.Event()
@@ -102,13 +103,9 @@ class CallBook:
             return known
         self.check_room(request)
         self.forget(request.call_id)  # of a retry: what failed
-        terms = CallTerms(
-            request.call_id,
-            num_prompt_tokens,
-            self._patience_s(request),
-            self._settings.max_unread,
-            request.idempotency_key,
-        )
+        patience_s = self._patience_s(request)
+        max_held = self._settings.max_unread if patience_s == 0 else self._settings.max_events
+        terms = CallTerms(request.call_id, num_prompt_tokens, patience_s, max_held, request.idempotency_key)
         call = Call(
             terms,
             submit(),
@@ -188,15 +185,21 @@ class CallBook:
         if call.is_kept and not call.was_refused and not self._is_closing:
             loop = asyncio.get_running_loop()
             self._ended[call_id] = loop.call_later(self._settings.keep_ended_s, self._forget, call)
-            if len(self._ended) > self._settings.max_kept:
-                self.forget(next(iter(self._ended)))
+            self._num_kept_events += call.num_events
+            self._keep_bounds()
         else:
             self._forget(call)
         if not self.num_live:
             self._is_idle.set()
 
+    def _keep_bounds(self) -> None:
+        settings = self._settings
+        while len(self._ended) > settings.max_kept or self._num_kept_events > settings.max_kept_events:
+            self.forget(next(iter(self._ended)))
+
     def _forget(self, call: AnyCall) -> None:
-        self._ended.pop(call.call_id, None)
+        if self._ended.pop(call.call_id, None) is not None:
+            self._num_kept_events -= call.num_events
         del self._calls[call.call_id]
         self._let_go_key(call)
 

@@ -3,6 +3,7 @@
 import asyncio
 from contextlib import aclosing
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -214,4 +215,37 @@ async def test_what_ends_while_the_gateway_drains_can_be_read_until_it_closes() 
     await book.aclose()
     assert other.has_ended
     assert not book.is_known("other"), "nobody comes back to it"
+    await nothing_is_left()
+
+
+async def test_the_events_of_all_ended_calls_have_one_bound() -> None:
+    book = CallBook(CallSettings(max_kept_events=9))
+    for name, num_deltas in (("a", 1), ("b", 2), ("c", 3), ("d", 1)):  # and an end each
+        engine = Engine()
+        call = opened(book, engine, CallRequest(name, is_resumable=True))
+        engine.say(*[delta("x")] * num_deltas, RequestEnded(name, USAGE))
+        await read_all(call)
+    assert [name for name in "abcd" if book.is_known(name)] == ["b", "c", "d"], "3 + 4 + 2"
+    book.forget("c")
+    engine = Engine()
+    call = opened(book, engine, CallRequest("e", is_resumable=True))
+    engine.say(*[delta("x")] * 3, RequestEnded("e", USAGE))
+    await read_all(call)
+    assert [name for name in "bde" if book.is_known(name)] == ["b", "d", "e"], "3 + 2 + 4"
+    await book.aclose()
+
+
+@pytest.mark.parametrize(
+    "kind", [{"is_resumable": True}, {"idempotency_key": "key"}, {"needs_reader": False}], ids=str
+)
+async def test_what_is_kept_of_one_call_is_bounded_too(kind: dict[str, Any]) -> None:
+    book, engine = CallBook(CallSettings(max_events=5, max_unread=2)), Engine()
+    call = opened(book, engine, CallRequest("call", **kind))
+    engine.say(*[delta("x")] * 50)
+    error = (await call.ended).error
+    assert type(error) is CapacityError
+    assert "at most 5 are kept" in str(error)
+    assert engine.is_closed
+    assert call.num_events == 7, "those that may be, the one too many, and the end"
+    await book.aclose()
     await nothing_is_left()
