@@ -55,6 +55,7 @@ class Inference:
         """Its events are the engine's own."""
         if (known := self.book.known(call)) is not None:
             return known
+        self.book.check_room(call)
         prompt = await self._prompt_of(request)
         wanted = _generation(call, prompt, request.options, request.grammar, echo=request.echo)
         return self.book.open(call, len(prompt), lambda: self._link.submit(wanted), lambda event: (event,))
@@ -115,6 +116,7 @@ class Inference:
     ) -> Call[E]:
         if (known := self.book.known(call)) is not None:
             return known
+        self.book.check_room(call)
         prompt = await asyncio.to_thread(self._prompter.prompt, request)
         grammar = None if prompt.envelope is None else prompt.envelope.spec
         wanted = _generation(call, prompt.token_ids, request.options, grammar)

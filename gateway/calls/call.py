@@ -15,6 +15,7 @@ from typing import Generic, NamedTuple, TypeVar
 from gateway.calls.output_meter import OutputMeter
 from protos.errors import (
     CallNotKeptError,
+    CapacityError,
     ExpertMeshError,
     InternalError,
     RequestCancelledError,
@@ -47,7 +48,7 @@ class CallTerms:
     call_id: str
     num_prompt_tokens: int
     resume_s: float | None  # that it waits for a reader; 0: it ends with its reader; None: it needs none
-    max_unread: int
+    max_held: int  # events: of a call that is kept all that it has, else those that nobody has read
     idempotency_key: str | None = None
 
 
@@ -173,12 +174,20 @@ class Call(Generic[E]):
         self._log += self._translate(event)
         if isinstance(event, RequestEnded):
             self._end(event)
-        elif not self.is_kept and len(self._log) > self.terms.max_unread:
-            raise SlowReaderError(
-                f"{len(self._log)} events of {self.call_id} wait to be read, and at most "
-                f"{self.terms.max_unread} may; read faster, or ask for a call that can be resumed"
-            )
+        elif len(self._log) > self.terms.max_held:
+            raise self._too_many()
         self._news.set()
+
+    def _too_many(self) -> ExpertMeshError:
+        if self.is_kept:
+            return CapacityError(
+                f"{self.call_id} has {len(self._log)} events, and of a call that can be read again at most "
+                f"{self.terms.max_held} are kept; ask for fewer tokens, or one that is not kept"
+            )
+        return SlowReaderError(
+            f"{len(self._log)} events of {self.call_id} wait to be read, and at most {self.terms.max_held} "
+            f"may; read faster, or ask for a call that can be resumed"
+        )
 
     def _fail(self, error: ExpertMeshError) -> None:
         """The engine did not end it, so this does."""

@@ -38,14 +38,19 @@ class _Keyed:
 
 
 class CallBook:
-    """`open` calls until `drain`; `aclose` cancels what is left."""
+    """`open` calls until `refuse_new`; `aclose` cancels what is left.
+
+    A key stands for a call that runs or has ended well; one that failed can be asked for again.
+    """
 
     def __init__(self, settings: CallSettings | None = None) -> None:
         self._settings = settings or CallSettings()
         self._calls: dict[str, AnyCall] = {}  # in the order in which they were opened
         self._key_to_call: dict[str, _Keyed] = {}
         self._ended: dict[str, asyncio.TimerHandle] = {}  # kept calls that have ended, oldest first
+        self._num_kept_events = 0  # of those
         self._is_draining = False
+        self._is_closing = False
         self._is_idle = asyncio.Event()
         self._is_idle.set()
 
@@ -67,6 +72,20 @@ class CallBook:
             ).about("idempotency_key")
         return keyed.call
 
+    def check_room(self, request: CallRequest) -> None:
+        """Whether it could be opened now, before work is done for it; raises what `open` would."""
+        if self._is_draining:
+            raise NotReadyError("this gateway is about to stop and takes nothing new; ask another one")
+        if self.num_live >= self._settings.max_calls:
+            raise CapacityError(
+                f"{self.num_live} requests are being answered here, and that is the limit (max_calls); try "
+                f"again when some have ended"
+            )
+        if request.call_id in self._calls and not self._is_retry(request):
+            raise ConflictError(
+                f"a call {request.call_id!r} is already here; give each request an id of its own"
+            ).about("request_id")
+
     def open(
         self,
         request: CallRequest,
@@ -82,14 +101,11 @@ class CallBook:
         """
         if (known := self.known(request)) is not None:
             return known
-        self._check_room(request)
-        terms = CallTerms(
-            request.call_id,
-            num_prompt_tokens,
-            self._patience_s(request),
-            self._settings.max_unread,
-            request.idempotency_key,
-        )
+        self.check_room(request)
+        self.forget(request.call_id)  # of a retry: what failed
+        patience_s = self._patience_s(request)
+        max_held = self._settings.max_unread if patience_s == 0 else self._settings.max_events
+        terms = CallTerms(request.call_id, num_prompt_tokens, patience_s, max_held, request.idempotency_key)
         call = Call(
             terms,
             submit(),
@@ -141,26 +157,20 @@ class CallBook:
         return True
 
     async def aclose(self) -> None:
-        """Cancels what has not ended."""
+        """Cancels what has not ended, and keeps nothing that ends from now on."""
         self.refuse_new()
+        self._is_closing = True
         for call in list(self._calls.values()):
             call.cancel(NotReadyError(f"{call.call_id} was ended: the gateway stops"))
         await self._is_idle.wait()
         for timer in self._ended.values():
             timer.cancel()
 
-    def _check_room(self, request: CallRequest) -> None:
-        if self._is_draining:
-            raise NotReadyError("this gateway is about to stop and takes nothing new; ask another one")
-        if self.num_live >= self._settings.max_calls:
-            raise CapacityError(
-                f"{self.num_live} requests are being answered here, and that is the limit (max_calls); try "
-                f"again when some have ended"
-            )
-        if request.call_id in self._calls:
-            raise ConflictError(
-                f"a call {request.call_id!r} is already here; give each request an id of its own"
-            ).about("request_id")
+    def _is_retry(self, request: CallRequest) -> bool:
+        """Of a call that has failed, by its id and its key."""
+        before = self._calls[request.call_id]
+        has_failed = before.has_ended and before.ended.result().error is not None
+        return has_failed and request.idempotency_key == before.terms.idempotency_key is not None
 
     def _patience_s(self, request: CallRequest) -> float | None:
         if not request.needs_reader:
@@ -170,18 +180,31 @@ class CallBook:
 
     def _note_end(self, call_id: str) -> None:
         call = self._calls[call_id]
-        if call.is_kept and not call.was_refused and not self._is_draining:
+        if call.ended.result().error is not None:
+            self._let_go_key(call)
+        if call.is_kept and not call.was_refused and not self._is_closing:
             loop = asyncio.get_running_loop()
             self._ended[call_id] = loop.call_later(self._settings.keep_ended_s, self._forget, call)
-            if len(self._ended) > self._settings.max_kept:
-                self.forget(next(iter(self._ended)))
+            self._num_kept_events += call.num_events
+            self._keep_bounds()
         else:
             self._forget(call)
         if not self.num_live:
             self._is_idle.set()
 
+    def _keep_bounds(self) -> None:
+        settings = self._settings
+        while len(self._ended) > settings.max_kept or self._num_kept_events > settings.max_kept_events:
+            self.forget(next(iter(self._ended)))
+
     def _forget(self, call: AnyCall) -> None:
-        self._ended.pop(call.call_id, None)
+        if self._ended.pop(call.call_id, None) is not None:
+            self._num_kept_events -= call.num_events
         del self._calls[call.call_id]
-        if call.terms.idempotency_key is not None:
-            del self._key_to_call[call.terms.idempotency_key]
+        self._let_go_key(call)
+
+    def _let_go_key(self, call: AnyCall) -> None:
+        """Unless it is another call's by now."""
+        key = call.terms.idempotency_key
+        if key is not None and key in self._key_to_call and self._key_to_call[key].call is call:
+            del self._key_to_call[key]

@@ -18,7 +18,14 @@ from gateway.chat.chat_events import (
     ToolCallBegan,
 )
 from gateway.chat.chat_request import ChatRequest, ToolUse
-from gateway.harmony.events import MessageBegan, MessageEnded, MessageKind, ParserEvent, TextDelta
+from gateway.harmony.events import (
+    EndedBy,
+    MessageBegan,
+    MessageEnded,
+    MessageKind,
+    ParserEvent,
+    TextDelta,
+)
 from gateway.harmony.parser import HarmonyParser
 from gateway.harmony.settings import Channel
 from gateway.harmony.vocabulary import HarmonyVocabulary
@@ -91,8 +98,10 @@ class _ChoiceAnswer:
                 self._num_calls += 1
                 name = self._recipient_to_name[recipient]
                 yield ToolCallBegan(self._choice, self._num_calls - 1, self._id_of_call(), name)
-            case MessageEnded(kind=MessageKind.CALL) if not self._has_arguments:
-                yield ToolArgumentsDelta(self._choice, self._num_calls - 1, _NO_ARGUMENTS, 0)
+            case MessageEnded(kind=MessageKind.CALL, ended_by=ended_by):
+                was_cut = ended_by is EndedBy.TRUNCATION  # it may have been about to write some
+                if not self._has_arguments and not was_cut:
+                    yield ToolArgumentsDelta(self._choice, self._num_calls - 1, _NO_ARGUMENTS, 0)
 
     def _text(self, delta: TextDelta) -> Iterator[ChatDelta]:
         logprobs = self._take_logprobs(delta)

@@ -96,7 +96,7 @@ class HarmonyParser:
         """No token will follow."""
         events: list[ParserEvent] = []
         if self._draft is not None and not self._draft.is_blank:
-            self._break_header_off(self._draft, events)
+            self._cut_header_off(self._draft, events)
         if self._kind is not None:
             self._end(EndedBy.TRUNCATION, events)
         self._draft, self._is_done = None, True
@@ -186,6 +186,15 @@ class HarmonyParser:
             first = self._first_untold
             events.append(TextDelta(kind, text, first, self._position - first + num_more))
         self._first_untold = self._position + num_more
+
+    def _cut_header_off(self, draft: HeaderDraft, events: list[ParserEvent]) -> None:
+        """The name of a tool may not have been written to its end, so no call comes of it."""
+        recipient = draft.broken_off().recipient
+        if recipient is not None and self._tools.find(recipient) is not None:
+            self._draft = None
+            self._recover(Recovery.MALFORMED_HEADER, "", events)
+        else:
+            self._break_header_off(draft, events)
 
     def _open(self, header: Header, events: list[ParserEvent]) -> MessageKind:
         opening = opening_of(header, self._tools)

@@ -11,9 +11,10 @@ import pytest
 
 from gateway.calls.call import Call
 from gateway.calls.call_book import CallBook, CallRequest
+from gateway.calls.call_settings import CallSettings
 from gateway.chat.chat_request import AnswerFormat, ChatRequest, ToolChoice, ToolUse
 from gateway.chat.chat_result import ChatResult
-from gateway.chat.turns import UserTurn
+from gateway.chat.turns import ToolTurn, UserTurn
 from gateway.engine_link.link import EngineLink
 from gateway.engine_link.local_link import LocalEngineLink
 from gateway.harmony.settings import FunctionTool
@@ -25,6 +26,7 @@ from model.sampling.parameters import SamplingParameters
 from protos.errors import (
     CallNotKeptError,
     CapacityError,
+    ExpertMeshError,
     InvalidGrammarError,
     InvalidRequestError,
     NotFoundError,
@@ -246,3 +248,23 @@ async def test_what_the_engine_says_against_a_schema_names_what_the_client_sent(
     grammar = link.requests[0].grammar
     assert grammar is not None
     assert grammar.text.splitlines()[3].startswith("answer:")
+
+
+async def test_where_there_is_no_room_no_prompt_is_made() -> None:
+    """Neither could be: that would be said instead."""
+    inference = Inference(ScriptedLink(byte_tokenizer()), MODEL, CallBook(CallSettings(max_calls=1)))
+    text, chat = TextRequest((1_000_000,)), ChatRequest((ToolTurn("call of nobody", "8"),))
+
+    async def refused_with(error: type[ExpertMeshError]) -> None:
+        with pytest.raises(error):
+            await inference.text(text, CallRequest("text"))
+        with pytest.raises(error):
+            await inference.chat(chat, CallRequest("chat"))
+
+    await refused_with(InvalidRequestError)
+    running = await inference.chat(HELLO, CallRequest("call"))
+    await refused_with(CapacityError)
+    await read_all(running)
+    inference.book.refuse_new()
+    await refused_with(NotReadyError)
+    await nothing_is_left()

@@ -42,6 +42,7 @@ class ReasoningMeter:
         self._role, self._channel = b"", b""
         self._part = _Part.NONE
         self._closing: tuple[int, ...] = ()
+        self._is_call = False  # whether what is written is meant for a tool
         self.is_reasoning = False
         self.num_tokens = 0
         for token_id in _last_message(prompt, marks):
@@ -64,12 +65,16 @@ class ReasoningMeter:
         if self._budget is None:
             return None
         left = max(0, self._budget - self.num_tokens)
-        return left + _SHORTEST_HEADER if self.is_in_answer else left
+        return left + _SHORTEST_HEADER if self._is_in_text and not self.is_reasoning else left
 
     @property
     def is_in_answer(self) -> bool:
-        """Whether text is neither reasoning nor part of a message's header."""
-        return self._part is _Part.NONE and not self.is_reasoning
+        """Whether text is neither reasoning, nor part of a message's header, nor the arguments of a call."""
+        return self._is_in_text and not self.is_reasoning and not self._is_call
+
+    @property
+    def _is_in_text(self) -> bool:
+        return self._part is _Part.NONE
 
     def copy(self) -> "ReasoningMeter":
         """For another choice of the same request, before anything is written."""
@@ -88,11 +93,11 @@ class ReasoningMeter:
         marks = self._marks
         if token_id == marks.message:
             words = self._channel.split()
-            has_recipient = any(word.startswith(_RECIPIENT) for word in self._role.split() + words)
-            self.is_reasoning = words[:1] == [_ANALYSIS] and not has_recipient
+            self._is_call = any(word.startswith(_RECIPIENT) for word in self._role.split() + words)
+            self.is_reasoning = words[:1] == [_ANALYSIS] and not self._is_call
             self._part = _Part.NONE
         elif token_id in self._control_ids:
-            self.is_reasoning = False
+            self.is_reasoning = self._is_call = False
             if token_id == marks.start:
                 self._role, self._channel, self._part = b"", b"", _Part.ROLE
             elif token_id == marks.channel:

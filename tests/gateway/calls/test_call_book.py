@@ -2,13 +2,22 @@
 
 import asyncio
 from contextlib import aclosing
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from gateway.calls.call import Call
 from gateway.calls.call_book import CallBook, CallRequest
 from gateway.calls.call_settings import CallSettings
-from protos.errors import CallNotKeptError, CapacityError, ConfigError, ConflictError, NotReadyError
+from protos.errors import (
+    BrokenLogitsError,
+    CallNotKeptError,
+    CapacityError,
+    ConfigError,
+    ConflictError,
+    NotReadyError,
+)
 from tests.gateway.calls.test_call import USAGE, Engine, delta, events_of, read_all, same
 from tests.gateway.engine_link.hearing import nothing_is_left
 from workers.engine.events import Event, RequestEnded
@@ -146,5 +155,97 @@ async def test_a_key_that_came_twice_at_once_is_one_call() -> None:
         opened(book, second, CallRequest("another id", idempotency_key="key", digest=b"two"))
     ended(first)
     assert len(events_of(await read_all(call))) == 2
+    await book.aclose()
+    await nothing_is_left()
+
+
+async def test_a_call_that_failed_lets_go_its_key_and_can_still_be_read() -> None:
+    book, engine = CallBook(), Engine()
+    call = opened(book, engine, KEYED)
+    engine.say(delta("a"), BrokenLogitsError((3,)))
+    await call.ended
+    assert book.known(KEYED) is None
+    assert len(events_of(await read_all(book.find("call")))) == 2
+    second = Engine()
+    again = opened(book, second, replace(KEYED, call_id="again"))
+    assert again is not call
+    book.forget("call")
+    assert book.known(KEYED) is again, "what has gone had the key no more"
+    ended(second)
+    await read_all(again)
+    await book.aclose()
+    await nothing_is_left()
+
+
+async def test_a_call_that_was_cancelled_for_its_lost_reader_is_not_replayed() -> None:
+    book, engine = CallBook(CallSettings(resume_s=0.005)), Engine()
+    call = opened(book, engine, KEYED)
+    engine.say(delta("a"))
+    async with aclosing(call.batches()) as batches:
+        await anext(batches)
+    await call.ended
+    second = Engine()
+    again = opened(book, second, KEYED)  # the id of the one that failed, too
+    ended(second)
+    assert events_of(await read_all(again))[-1] == RequestEnded("call", USAGE)
+    assert book.find("call") is again
+    await book.aclose()
+    await nothing_is_left()
+
+
+@pytest.mark.parametrize("key", [None, "other"])
+async def test_the_id_of_a_failed_call_is_its_own_while_it_is_kept(key: str | None) -> None:
+    book, engine = CallBook(), Engine()
+    call = opened(book, engine, CallRequest("call", is_resumable=True))
+    engine.say(delta("a"), BrokenLogitsError((3,)))
+    await call.ended
+    with pytest.raises(ConflictError, match="id of its own"):
+        opened(book, Engine(), CallRequest("call", idempotency_key=key))
+    await book.aclose()
+
+
+async def test_what_ends_while_the_gateway_drains_can_be_read_until_it_closes() -> None:
+    book, engine, lost = CallBook(), Engine(), Engine()
+    call = opened(book, engine, CallRequest("call", is_resumable=True))
+    other = opened(book, lost, CallRequest("other", is_resumable=True))
+    book.refuse_new()
+    ended(engine)
+    await call.ended
+    assert len(events_of(await read_all(book.find("call")))) == 2
+    await book.aclose()
+    assert other.has_ended
+    assert not book.is_known("other"), "nobody comes back to it"
+    await nothing_is_left()
+
+
+async def test_the_events_of_all_ended_calls_have_one_bound() -> None:
+    book = CallBook(CallSettings(max_kept_events=9))
+    for name, num_deltas in (("a", 1), ("b", 2), ("c", 3), ("d", 1)):  # and an end each
+        engine = Engine()
+        call = opened(book, engine, CallRequest(name, is_resumable=True))
+        engine.say(*[delta("x")] * num_deltas, RequestEnded(name, USAGE))
+        await read_all(call)
+    assert [name for name in "abcd" if book.is_known(name)] == ["b", "c", "d"], "3 + 4 + 2"
+    book.forget("c")
+    engine = Engine()
+    call = opened(book, engine, CallRequest("e", is_resumable=True))
+    engine.say(*[delta("x")] * 3, RequestEnded("e", USAGE))
+    await read_all(call)
+    assert [name for name in "bde" if book.is_known(name)] == ["b", "d", "e"], "3 + 2 + 4"
+    await book.aclose()
+
+
+@pytest.mark.parametrize(
+    "kind", [{"is_resumable": True}, {"idempotency_key": "key"}, {"needs_reader": False}], ids=str
+)
+async def test_what_is_kept_of_one_call_is_bounded_too(kind: dict[str, Any]) -> None:
+    book, engine = CallBook(CallSettings(max_events=5, max_unread=2)), Engine()
+    call = opened(book, engine, CallRequest("call", **kind))
+    engine.say(*[delta("x")] * 50)
+    error = (await call.ended).error
+    assert type(error) is CapacityError
+    assert "at most 5 are kept" in str(error)
+    assert engine.is_closed
+    assert call.num_events == 7, "those that may be, the one too many, and the end"
     await book.aclose()
     await nothing_is_left()

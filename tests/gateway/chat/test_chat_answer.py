@@ -106,6 +106,30 @@ def test_a_call_without_arguments_has_an_empty_object() -> None:
     assert [event.text for event in events if isinstance(event, ToolArgumentsDelta)] == ["{}"]
 
 
+@pytest.mark.parametrize("end", ["<|call|>", "<|end|>", "<|return|>"])
+def test_a_call_that_ended_in_its_header_has_an_empty_object(end: str) -> None:
+    (call,) = whole(told(answer(), *deltas(f"<|channel|>commentary to=functions.add{end}"))).tool_calls
+    assert (call.name, call.arguments) == ("add", "{}")
+
+
+def test_arguments_that_were_cut_before_they_began_are_not_made_up() -> None:
+    choice = whole(told(answer(), *deltas(CALLED, finish=FinishReason.LENGTH)))
+    assert [(call.name, call.arguments) for call in choice.tool_calls] == [("add", "")]
+    assert choice.finish is ChatFinish.LENGTH
+
+
+def test_half_of_a_name_calls_no_other_tool() -> None:
+    """The model was about to write `get_weather`."""
+    script = (
+        "<|channel|>commentary<|message|>So.<|end|><|start|>assistant<|channel|>commentary to=functions.get"
+    )
+    events = told(answer(("get", "get_weather")), *deltas(script, finish=FinishReason.LENGTH))
+    choice = whole(events)
+    assert (choice.tool_calls, choice.preamble, choice.finish) == ([], "So.", ChatFinish.LENGTH)
+    (end,) = [event for event in events if isinstance(event, ChoiceEnded)]
+    assert end.num_recoveries == 1
+
+
 def test_calls_of_two_choices_have_ids_of_their_own() -> None:
     answering = answer(choices=2)
     script = f"{CALLED}{{}}<|call|>"

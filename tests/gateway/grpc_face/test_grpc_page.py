@@ -52,6 +52,8 @@ def test_errors_have_the_status_that_the_table_says() -> None:
 def test_limits_are_what_the_page_says() -> None:
     calls, face = CallSettings(), GrpcFaceSettings()
     assert f"more than {calls.max_unread:,} events" in PAGE
+    assert f"has more than {calls.max_events:,} ends" in PAGE
+    assert f"more than {calls.max_kept_events:,} events (or are more than {calls.max_kept:,})" in PAGE
     assert f"for {calls.resume_s:g} s without a reader" in PAGE
     assert calls.keep_ended_s == 300, "the page says five minutes"
     assert f"the request has more than {face.max_request_bytes >> 20} MiB" in PAGE

@@ -244,6 +244,13 @@ CASES = {
     ),
     "a cut text": ("<|channel|>final<|message|>Yes", "final/truncation: Yes", ""),
     "a cut header": ("<|channel|>fin", "", "malformed_header"),
+    "a cut header of a call": ("<|channel|>commentary to=functions.get_weather", "", "malformed_header"),
+    "a cut type of a call": (
+        "<|channel|>commentary to=functions.get_weather <|constrain|>js",
+        "",
+        "malformed_header",
+    ),
+    "a cut role of a call": (f"{THOUGHT}<|start|>assistant to=python", HM, "malformed_header"),
 }
 
 

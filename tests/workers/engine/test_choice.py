@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from model.sampling.sampled_tokens import PositionLogprobs, TokenLogprob
 from protos.errors import InvalidRequestError
+from tests.workers.engine.test_reasoning import meter, token_bytes, tokens
 from workers.engine.choice import Choice
 from workers.engine.events import ChoiceDelta, FinishReason
 from workers.engine.request import GenerationRequest, StopRules
@@ -155,3 +156,32 @@ def test_what_is_held_is_counted() -> None:
     assert untold.num_held == 0
     assert untold.take().token_ids == (5,)
     assert not untold.has_news
+
+
+@pytest.mark.parametrize(
+    ("header", "text", "stopped_by"),
+    [
+        ("<|channel|>commentary to=functions.f<|message|>", '{"a": "x;y"}', None),
+        ("<|channel|>commentary<|message|>", '{"a": "x', ";"),
+    ],
+)
+def test_a_stop_string_does_not_cut_the_arguments_of_a_call(
+    header: str, text: str, stopped_by: str | None
+) -> None:
+    choice = Choice(
+        GenerationRequest("one", (1,), stop=StopRules((";",))),
+        0,
+        max_tokens=1000,
+        stop_ids=frozenset(),
+        token_bytes=token_bytes,
+        grammar=None,
+        meter=meter("<|start|>assistant"),
+    )
+    story = Story()
+    for token_id in tokens(f'{header}{{"a": "x;y"}}<|call|>'):
+        if choice.finish is None:
+            choice.accept(token_id, None)
+            if delta := choice.take_delta():
+                story = story.tell(delta)
+    assert story.text.endswith(text)
+    assert story.stopped_by == stopped_by

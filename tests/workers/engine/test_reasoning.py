@@ -117,3 +117,32 @@ def test_a_grammar_that_does_not_allow_the_end_yet_is_asked_again() -> None:
     assert found.forced == MARKS.start
     found.push(MARKS.call)
     assert found.forced is None
+
+
+@pytest.mark.parametrize(
+    ("output", "is_in_answer"),
+    [
+        ("<|channel|>final<|message|>ab", True),
+        ("<|channel|>commentary<|message|>ab", True),
+        ("no harmony at all", True),
+        ("<|channel|>final", False),
+        ("<|channel|>analysis<|message|>ab", False),
+        ("<|channel|>commentary to=functions.f <|constrain|>json<|message|>{", False),
+        ("<|start|>assistant to=functions.f<|channel|>commentary<|message|>{", False),
+        ("<|channel|>commentary to=functions.f<|message|>{}<|end|>", True),
+        (
+            (
+                "<|channel|>commentary to=functions.f<|message|>{}<|end|>"
+                "<|start|>assistant<|channel|>final<|message|>a"
+            ),
+            True,
+        ),
+    ],
+)
+def test_the_answer_is_what_the_user_reads(output: str, is_in_answer: bool) -> None:
+    assert after("", output).is_in_answer is is_in_answer
+
+
+def test_arguments_that_are_written_leave_as_much_room_for_guesses_as_an_answer() -> None:
+    found = meter("<|start|>assistant<|channel|>commentary to=functions.f<|message|>", 4)
+    assert found.num_free == meter("<|start|>assistant<|channel|>final<|message|>", 4).num_free == 7
