@@ -15,6 +15,7 @@ from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
 from grpc_status import rpc_status
 
+from gateway.grpc_face.open_rpcs import OpenRpcs
 from gateway.grpc_face.rpc import Context, Rpc
 from gateway.grpc_face.settings import GrpcFaceSettings
 from gateway.grpc_face.status_codec import error_to_status
@@ -28,13 +29,17 @@ Handler: TypeAlias = "grpc.RpcMethodHandler[bytes, bytes]"
 class Method:
     """One method of a service. What returns a message has it sent; what returns none has written its own."""
 
-    def __init__(self, descriptor: MethodDescriptor, service: object, settings: GrpcFaceSettings) -> None:
+    def __init__(
+        self, descriptor: MethodDescriptor, service: object, settings: GrpcFaceSettings, rpcs: OpenRpcs
+    ) -> None:
         self._name = descriptor.name
         self._request_class: type[Message] = GetMessageClass(descriptor.input_type)
         self._behaviour: Any = getattr(service, descriptor.name)
         self._settings = settings
+        self._rpcs = rpcs
 
     async def serve(self, _: object, context: Context) -> None:
+        self._rpcs.note(context)
         rpc = Rpc(context, self._settings.deadline_slack_s)
         try:
             answer = await self._behaviour(await self._receive(context), rpc)
@@ -71,11 +76,11 @@ class Method:
 
 
 def handlers(
-    descriptor: ServiceDescriptor, service: object, settings: GrpcFaceSettings
+    descriptor: ServiceDescriptor, service: object, settings: GrpcFaceSettings, rpcs: OpenRpcs
 ) -> grpc.GenericRpcHandler:
     """What a server is given."""
     made: dict[str, Handler] = {
-        method.name: grpc.stream_stream_rpc_method_handler(Method(method, service, settings).serve)
+        method.name: grpc.stream_stream_rpc_method_handler(Method(method, service, settings, rpcs).serve)
         for method in descriptor.methods
     }
     return grpc.method_handlers_generic_handler(descriptor.full_name, made)
