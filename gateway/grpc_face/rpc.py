@@ -7,16 +7,15 @@ import hashlib
 import re
 from collections.abc import Mapping
 from functools import cached_property
-from uuid import uuid4
 
 import grpc.aio
 from google.protobuf.message import Message
 
 from gateway.calls.call_book import CallRequest
+from gateway.request_id import request_id_of
 from protos.errors import DeadlineExpiredError, InvalidRequestError
 
 REQUEST_ID, IDEMPOTENCY_KEY = "x-request-id", "idempotency-key"
-_ID = re.compile(r"[!-~]{1,128}")
 _KEY = re.compile(r"[ -~]{1,256}")
 _FOREVER_S = 1e9
 """A deadline beyond it is none."""
@@ -27,7 +26,7 @@ Context = grpc.aio.ServicerContext[bytes, bytes]
 
 
 class Rpc:
-    """`request_id` is the client's, or one that is made for it."""
+    """`request_id` is the client's, or, where that cannot be one, another."""
 
     def __init__(self, context: Context, deadline_slack_s: float) -> None:
         self._context = context
@@ -36,16 +35,7 @@ class Rpc:
 
     @cached_property
     def request_id(self) -> str:
-        given = self._said(REQUEST_ID, _ID, "1 to 128 visible ASCII characters")
-        return f"req-{uuid4().hex}" if given is None else given
-
-    @property
-    def known_id(self) -> str | None:
-        """The same; None where what the client gave cannot be one."""
-        try:
-            return self.request_id
-        except InvalidRequestError:
-            return None
+        return request_id_of(self._metadata.get(REQUEST_ID))
 
     @property
     def timeout_s(self) -> float | None:

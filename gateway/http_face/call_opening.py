@@ -5,7 +5,7 @@ import re
 
 from gateway.calls.call_book import CallRequest
 from gateway.http_face.exchange import Exchange
-from gateway.http_face.request_id import new_call_id
+from gateway.request_id import new_call_id
 from protos.errors import InvalidRequestError
 
 IDEMPOTENCY_KEY = "idempotency-key"

@@ -13,8 +13,8 @@ from starlette.types import Receive, Scope, Send
 from gateway.http_face.error_answer import ErrorAnswer
 from gateway.http_face.json_body import json_object
 from gateway.http_face.json_text import json_bytes
-from gateway.http_face.request_id import request_id_of
 from gateway.http_face.settings import HttpSettings
+from gateway.request_id import request_id_of
 from protos.errors import (
     MediaTypeError,
     RequestCancelledError,

@@ -18,8 +18,8 @@ from gateway.http_face.classify.answer import (
 from gateway.http_face.classify.body import ClassifyBody, PolicyBody
 from gateway.http_face.endpoint import GENERATING, Endpoint
 from gateway.http_face.exchange import Exchange
-from gateway.http_face.request_id import new_call_id
 from gateway.inference import Inference
+from gateway.request_id import new_call_id
 from protos.errors import NotFoundError
 
 _POLICY = "/v1/policies/{id}"

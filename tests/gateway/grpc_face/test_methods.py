@@ -109,19 +109,27 @@ async def test_a_fault_of_ours_is_told_in_no_detail(
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("x-request-id", "two words"),
-        ("x-request-id", "a" * 129),
-        ("x-request-id", ""),
         ("idempotency-key", "k" * 257),
         ("idempotency-key", ""),
     ],
 )
-async def test_metadata_that_cannot_be_an_id(tokenizer: Tokenizer, name: str, value: str) -> None:
+async def test_metadata_that_cannot_be_a_key(tokenizer: Tokenizer, name: str, value: str) -> None:
     async with serving(ScriptedLink(tokenizer), tokenizer) as served:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await Streamed.of(served.stub.Generate(pb.GenerateRequest(text="a"), metadata=((name, value),)))
     refusal = Refusal.of(caught.value)
     assert (refusal.code, refusal.field) == (grpc.StatusCode.INVALID_ARGUMENT, name)
+
+
+@pytest.mark.parametrize("unfit", ["two words", "a" * 129, ""])
+async def test_an_id_that_cannot_be_one_is_replaced(tokenizer: Tokenizer, unfit: str) -> None:
+    async with serving(ScriptedLink(tokenizer), tokenizer) as served:
+        call = served.stub.Generate(pb.GenerateRequest(text="a"), metadata=(("x-request-id", unfit),))
+        streamed = await Streamed.of(call)
+        (made,) = [value for name, value in await call.initial_metadata() if name == "x-request-id"]
+    assert isinstance(made, str)
+    assert made.startswith("req_")
+    assert {message.request_id for message in streamed.messages} == {made}
 
 
 async def test_a_full_gateway(tokenizer: Tokenizer) -> None:
