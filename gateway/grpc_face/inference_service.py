@@ -84,6 +84,7 @@ class InferenceServicer:
         return pb.CancelResponse()
 
     async def Classify(self, request: pb.ClassifyRequest, rpc: Rpc) -> pb.ClassifyResponse:
+        rpc.refuse_idempotency_key()
         self._check_model(request)
         policy = policy_of(request, self._policies)
         wanted = classify_request_from_message(request, policy, rpc.timeout_s)
