@@ -7,6 +7,7 @@ from collections.abc import AsyncIterable
 import grpc
 import grpc.aio
 import pytest
+from google.rpc import error_details_pb2
 
 from gateway.calls.call_settings import CallSettings
 from gateway.grpc_face.inference_service import SERVICE
@@ -142,6 +143,9 @@ async def test_a_full_gateway(tokenizer: Tokenizer) -> None:
         refusal = Refusal.of(caught.value)
         assert (refusal.code, refusal.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "CapacityError")
         assert "QuotaFailure" in refusal.details
+        retry = refusal.details["RetryInfo"]
+        assert isinstance(retry, error_details_pb2.RetryInfo)
+        assert retry.retry_delay.ToSeconds() == 1
         first.cancel()
         await until(lambda: served.book.num_live == 0)
 
