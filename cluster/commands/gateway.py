@@ -1,17 +1,16 @@
 """`expertmesh gateway`: a replica of the gateway alone, for a mesh that is there; no torch, ray or GPU."""
 
 import argparse
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cluster.commands.note import note
+from cluster.commands.serving import LOOK_EVERY_S, add_drain
 from protos.errors import ConfigError
 
 if TYPE_CHECKING:
     from cluster.config.config import Config
-
-_LOOK_EVERY_S = 0.1
 
 _DESCRIPTION = """\
 Serve the clients of a mesh over HTTP and gRPC: one of any number of gateways, with no weights and no GPU. It
@@ -49,16 +48,6 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     parser.set_defaults(run=run)
 
 
-def add_drain(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--drain-s",
-        type=float,
-        default=30.0,
-        metavar="S",
-        help="for requests to end, at the end (%(default)g)",
-    )
-
-
 def run(arguments: argparse.Namespace) -> None:
     from cluster.config.config_file import load_config
     from cluster.model_folder import find_model
@@ -77,16 +66,16 @@ def run(arguments: argparse.Namespace) -> None:
         own.name,
         lambda: open_on_mesh(config, own, lambda: address),
         waits_for=f"no attention worker of the mesh whose controller is at {address} serves yet",
-        note=_note,
+        note=note,
     )
     gateway.check_ports()
     stop = StopSignal()
     try:
         gateway.begin()
-        _note(f"waits for an attention worker of the mesh whose controller is at {address}")
-        while not stop.wait(_LOOK_EVERY_S):
+        note(f"waits for an attention worker of the mesh whose controller is at {address}")
+        while not stop.wait(LOOK_EVERY_S):
             gateway.look()
-        _note(draining(arguments.drain_s))
+        note(draining(arguments.drain_s))
         gateway.drain(arguments.drain_s)
     finally:
         gateway.stop()
@@ -97,7 +86,3 @@ def _controller(config: "Config", file: Path) -> str:
     if not where.port:
         raise ConfigError(f"{file} leaves the port of the controller open; name it with --mesh HOST:PORT")
     return f"{where.host}:{where.port}"
-
-
-def _note(sentence: str) -> None:
-    print(f"expertmesh: {sentence}", file=sys.stderr, flush=True)

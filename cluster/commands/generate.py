@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cluster.commands.note import note
 from protos.errors import ConfigError, EngineStoppedError
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ def run(arguments: argparse.Namespace) -> int:
             return STOPPED_BY_PERSON
     print(_report(summary, arguments))
     if summary.all_failed:
-        _note(f"{summary.all_failed} of {summary.num_lines} lines have failed; {arguments.output} says why")
+        note(f"{summary.all_failed} of {summary.num_lines} lines have failed; {arguments.output} says why")
         return 1
     return 0
 
@@ -114,10 +115,10 @@ def _resume(input_file: "InputFile", output: "OutputFile") -> "BatchSummary":
     from workers.batch.summary import BatchSummary
 
     if output.num_bytes_cut:
-        _note(f"the last line of {output.path} was cut short; its {output.num_bytes_cut} bytes are taken off")
+        note(f"the last line of {output.path} was cut short; its {output.num_bytes_cut} bytes are taken off")
     num_lines = output.done.check(input_file, str(output.path))
     if output.done.num_done:
-        _note(f"{output.done.num_done} of {num_lines} lines have a result in {output.path} already")
+        note(f"{output.done.num_done} of {num_lines} lines have a result in {output.path} already")
     return BatchSummary(num_lines, output.done.num_done, output.done.num_failed)
 
 
@@ -133,11 +134,11 @@ def _generate(
 
     batch = LocalBatch(folder, _options(arguments), input_file, output, summary)
     try:
-        batch.run(sys.stderr, _note)
+        batch.run(sys.stderr, note)
     except EngineStoppedError as error:
         raise EngineStoppedError(f"{error}. {_how_to_go_on(summary)}") from error
     except KeyboardInterrupt:
-        _note(f"stopped. {_how_to_go_on(summary)}")
+        note(f"stopped. {_how_to_go_on(summary)}")
         if batch.is_busy:  # Python would abort if it ended itself now
             output.sync()
             os._exit(STOPPED_BY_PERSON)
@@ -201,7 +202,3 @@ def _report(summary: "BatchSummary", arguments: argparse.Namespace) -> str:
     if now and arguments.drafts:
         rows.append(f"drafts:  {summary.num_drafted} tokens guessed, {summary.num_accepted} of them right")
     return "\n".join([*rows, f"output:  {arguments.output}"])
-
-
-def _note(sentence: str) -> None:
-    print(f"expertmesh: {sentence}", file=sys.stderr, flush=True)

@@ -1,19 +1,18 @@
 """`expertmesh serve`: a model on the network, in this process or as a mesh on Ray."""
 
 import argparse
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cluster.commands.gateway import add_drain
+from cluster.commands.note import note
+from cluster.commands.serving import LOOK_EVERY_S, add_drain
 from protos.errors import ConfigError
 
 if TYPE_CHECKING:
     from cluster.config.config import Config
 
 MODES = ("single", "cluster")
-_LOOK_EVERY_S = 0.1
 
 _DESCRIPTION = """\
 Serve a model over HTTP (the OpenAI API) and gRPC. Single mode is one process, with all of the model in it.
@@ -76,13 +75,13 @@ def _serve_here(config: "Config", drain_s: float) -> None:
     from cluster.single_mode import SingleMode
     from cluster.stop_signal import StopSignal
 
-    server = SingleMode(find_model(config.model), config, cpu_kernel_settings(), _note)
+    server = SingleMode(find_model(config.model), config, cpu_kernel_settings(), note)
     try:
         server.begin()
         stop = StopSignal()
-        while not stop.wait(_LOOK_EVERY_S):
+        while not stop.wait(LOOK_EVERY_S):
             server.look()
-        _note(draining(drain_s))
+        note(draining(drain_s))
         server.drain(drain_s)
     finally:
         server.stop()
@@ -94,8 +93,4 @@ def _serve_as_mesh(config: "Config", drain_s: float) -> None:
     let_ray_keep_to_itself()
     from cluster.ray.mesh_host import MeshHost
 
-    MeshHost(config, _note).serve(drain_s)
-
-
-def _note(sentence: str) -> None:
-    print(f"expertmesh: {sentence}", file=sys.stderr, flush=True)
+    MeshHost(config, note).serve(drain_s)

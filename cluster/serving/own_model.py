@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cluster.config.config import Config
+from gateway.harmony.vocabulary import HarmonyVocabulary
 from model.config.config_file import load_config
-from model.tokenizer import HarmonyMarks, Tokenizer
-from model.tokenizer.vocabulary_file import TOKENIZER_NAME
+from model.tokenizer import Tokenizer
 from protos.errors import TokenizerError
 
 
@@ -23,13 +23,12 @@ class OwnModel:
 
     @classmethod
     def open(cls, folder: Path, config: Config) -> "OwnModel":
-        """Raises TokenizerError for one that harmony cannot be spoken with."""
+        """Raises TokenizerError for one that harmony cannot be spoken with: before anything is loaded."""
         tokenizer = Tokenizer.open(folder, load_config(folder).vocab_size)
-        if HarmonyMarks.of(tokenizer) is None:
-            raise TokenizerError(
-                f"{folder / TOKENIZER_NAME} has none of harmony's special tokens, so no chat can be served; "
-                f"take tokenizer.json from the base model"
-            )
+        try:
+            HarmonyVocabulary.of(tokenizer)
+        except TokenizerError as error:
+            raise TokenizerError(f"{folder}: {error}") from error
         return cls(served_name(config), tokenizer, tokenizer.fingerprint())
 
 

@@ -17,6 +17,9 @@ E = TypeVar("E")
 AnyCall = Call[Any]
 """The book does not look at events."""
 
+_FULL_S = 1.0
+"""After which a full gateway may be asked again: a hint, as nobody knows when a call ends."""
+
 Submit = Callable[[], AsyncGenerator[Event, None]]
 
 
@@ -77,10 +80,12 @@ class CallBook:
         if self._is_draining:
             raise NotReadyError("this gateway is about to stop and takes nothing new; ask another one")
         if self.num_live >= self._settings.max_calls:
-            raise CapacityError(
+            full = CapacityError(
                 f"{self.num_live} requests are being answered here, and that is the limit (max_calls); try "
                 f"again when some have ended"
             )
+            full.retry_after_s = _FULL_S
+            raise full
         if request.call_id in self._calls and not self._is_retry(request):
             raise ConflictError(
                 f"a call {request.call_id!r} is already here; give each request an id of its own"

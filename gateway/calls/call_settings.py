@@ -1,8 +1,8 @@
 """How long calls live, and how many there may be. Checked once, never changed."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
-from protos.errors import ConfigError
+from gateway.positive import check_positive
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,4 @@ class CallSettings:
     close_s: float = 5.0  # that calls may take to end when the gateway stops
 
     def __post_init__(self) -> None:
-        for each in fields(self):
-            value = getattr(self, each.name)
-            if not value > 0:
-                raise ConfigError(f"{each.name} is {value}; it must be above 0")
+        check_positive(self)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from gateway.chat.turns import Turn
-from gateway.harmony.settings import FunctionTool, ReasoningEffort
+from gateway.harmony.settings import FunctionTool, ReasoningEffort, check_named_once
 from gateway.options import GenerationOptions
 from protos.errors import InvalidRequestError
 from workers.grammar.spec import GrammarSpec
@@ -58,10 +58,8 @@ class ChatRequest:
             raise InvalidRequestError("the conversation is empty; send at least one message").about(
                 "messages"
             )
+        check_named_once(self.tools)
         names = [tool.name for tool in self.tools]
-        twice = next((name for name in names if names.count(name) > 1), None)
-        if twice is not None:
-            raise InvalidRequestError(f"the tool {twice!r} is declared twice").about("tools")
         choice = self.tool_choice
         if choice.use is ToolUse.REQUIRED and not names:
             raise InvalidRequestError(

@@ -1,6 +1,6 @@
 """A whole chat answer, added up from its events: what the unary twins of streams give back.
 
-Pure. Not here: the wire.
+Pure. Not here: the wire, and errors (`calls.whole`).
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,6 @@ from gateway.chat.chat_events import (
 from gateway.chat.turns import ToolCall
 from gateway.harmony.settings import Channel
 from model.sampling.sampled_tokens import PositionLogprobs
-from protos.errors import ExpertMeshError
 from workers.engine.events import RequestEnded, Usage
 
 
@@ -41,7 +40,6 @@ class ChatResult:
     def __init__(self, num_choices: int) -> None:
         self.choices = [ChatChoice() for _ in range(num_choices)]
         self.usage: Usage | None = None
-        self.error: ExpertMeshError | None = None
 
     def take(self, events: Sequence[ChatEvent]) -> None:
         for event in events:
@@ -63,7 +61,7 @@ class ChatResult:
                 choice = self.choices[event.choice]
                 choice.finish, choice.stopped_by = event.finish, event.stopped_by
             case RequestEnded():
-                self.usage, self.error = event.usage, event.error
+                self.usage = event.usage
 
     def _take_content(self, choice: ChatChoice, delta: ContentDelta) -> None:
         if delta.channel is Channel.FINAL:

@@ -8,10 +8,10 @@ likeliest is it. Not here: stored policies (`policy_store`), and the wire.
 import asyncio
 import math
 from collections.abc import Sequence
-from contextlib import aclosing
 from itertools import count
 
 from gateway.calls.call_book import CallRequest
+from gateway.calls.whole import read_whole
 from gateway.chat.chat_request import ChatRequest
 from gateway.chat.turns import InstructionTurn, UserTurn
 from gateway.classify.classify_request import Classification, Classified, ClassifyRequest
@@ -80,11 +80,7 @@ class Classifier:
         result = TextResult(request.options.num_choices)
         async with self._asking:
             call = await self._inference.text(request, CallRequest(call_id))
-            async with aclosing(call.batches()) as batches:
-                async for batch in batches:
-                    result.take(batch.events)
-        if result.error is not None:
-            raise result.error
+            await read_whole(call, result.take)
         return result
 
 

@@ -1,8 +1,8 @@
 """How long links wait, and how often they try again. Checked once, never changed."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
-from protos.errors import ConfigError
+from gateway.positive import check_positive
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +14,7 @@ class LinkSettings:
     reconnect_s: float = 0.1  # between two attempts to attach
 
     def __post_init__(self) -> None:
-        _check(self)
+        check_positive(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +28,4 @@ class FailoverSettings:
     affinity_blocks: int = 200_000  # of 128 tokens of prompts, for which it is known where they went
 
     def __post_init__(self) -> None:
-        _check(self)
-
-
-def _check(settings: LinkSettings | FailoverSettings) -> None:
-    for each in fields(settings):
-        value = getattr(settings, each.name)
-        if not value > 0:
-            raise ConfigError(f"{each.name} is {value}; it must be above 0")
+        check_positive(self)

@@ -15,6 +15,7 @@ from gateway.chat.chat_events import (
     ToolArgumentsDelta,
     ToolCallBegan,
 )
+from gateway.client_error import told
 from gateway.grpc_face.joined import joined
 from gateway.harmony.settings import Channel
 from model.sampling.sampled_tokens import PositionLogprobs
@@ -76,7 +77,7 @@ def _event(event: AnyEvent) -> Iterator[pb.Event]:
         case PromptEcho():
             yield pb.Event(prompt_echo=echo_to_message(event))
         case RequestEnded():
-            failure = None if event.error is None else _failure(event.error)
+            failure = None if event.error is None else _failure(event.error, event.request_id)
             yield pb.Event(
                 request_ended=pb.RequestEnded(usage=usage_to_message(event.usage), failure=failure)
             )
@@ -150,8 +151,8 @@ def _content(delta: ContentDelta) -> pb.ContentDelta:
     )
 
 
-def _failure(error: ExpertMeshError) -> pb.Failure:
-    failure = Failure.of(error)
+def _failure(error: ExpertMeshError, request_id: str) -> pb.Failure:
+    failure = Failure.of(told(error, request_id, "the end of its stream"))
     return pb.Failure(
         code=failure.code,
         reason=failure.name,

@@ -13,6 +13,7 @@ from grpc_reflection.v1alpha import reflection
 from gateway.classify.policy_store import PolicyStore
 from gateway.grpc_face.inference_service import SERVICE, InferenceServicer
 from gateway.grpc_face.methods import handlers
+from gateway.grpc_face.open_rpcs import OpenRpcs
 from gateway.grpc_face.readiness import Readiness
 from gateway.grpc_face.settings import GrpcFaceSettings
 from gateway.inference import Inference
@@ -38,6 +39,7 @@ class GrpcFace:
         self._host, self._port, self._tls = host, port, tls
         self._settings = settings or GrpcFaceSettings()
         self._readiness = Readiness(inference.check_ready, (SERVICE.full_name,), self._settings.readiness_s)
+        self._rpcs = OpenRpcs()
         self._server: grpc.aio.Server | None = None
         self._watching: asyncio.Task[None] | None = None
 
@@ -49,7 +51,7 @@ class GrpcFace:
             maximum_concurrent_rpcs=settings.max_concurrent_rpcs,
         )
         servicer = InferenceServicer(self._inference, self._policies, settings)
-        server.add_generic_rpc_handlers((handlers(SERVICE, servicer, settings),))
+        server.add_generic_rpc_handlers((handlers(SERVICE, servicer, settings, self._rpcs),))
         health_pb2_grpc.add_HealthServicer_to_server(self._readiness.servicer, server)
         names = (SERVICE.full_name, health.SERVICE_NAME, reflection.SERVICE_NAME)
         reflection.enable_server_reflection(names, server)
@@ -60,10 +62,14 @@ class GrpcFace:
         self._watching = asyncio.create_task(self._readiness.watch(), name="gRPC readiness")
 
     async def drain(self, timeout_s: float) -> bool:
-        """Takes nothing new; what runs goes on, and can be resumed. -> whether all has ended in this time."""
+        """Takes nothing new; what runs goes on, and can be resumed. -> whether all has ended in this time.
+
+        Calls that nobody reads are waited for too: their readers may come back.
+        """
         await self._readiness.stop_serving()
-        self._inference.book.refuse_new()
-        return await self._inference.book.wait_idle(timeout_s)
+        book = self._inference.book
+        book.refuse_new()
+        return all(await asyncio.gather(book.wait_idle(timeout_s), self._rpcs.wait_none(timeout_s)))
 
     async def aclose(self, grace_s: float = 1.0) -> None:
         """What has not ended after the grace is broken off."""

@@ -9,6 +9,7 @@ from google.protobuf.message import Message
 
 from gateway.calls.call import Call
 from gateway.calls.call_book import AnyCall
+from gateway.calls.whole import read_whole
 from gateway.chat.chat_events import ChatEvent
 from gateway.chat.chat_result import ChatResult
 from gateway.classify.classifier import Classifier
@@ -53,11 +54,7 @@ class InferenceServicer:
     async def GenerateUnary(self, request: pb.GenerateUnaryRequest, rpc: Rpc) -> pb.GenerateUnaryResponse:
         call = await self._generate(request.request, rpc, request, is_resumable=False)
         result = TextResult(_num_choices(request.request.options))
-        async with aclosing(call.batches()) as batches:
-            async for batch in batches:
-                result.take(batch.events)
-        if result.error is not None:
-            raise result.error
+        await read_whole(call, result.take)
         return text_result_to_message(result, call.call_id)
 
     async def Chat(self, request: pb.ChatRequest, rpc: Rpc) -> None:
@@ -67,11 +64,7 @@ class InferenceServicer:
     async def ChatUnary(self, request: pb.ChatUnaryRequest, rpc: Rpc) -> pb.ChatUnaryResponse:
         call = await self._chat(request.request, rpc, request, is_resumable=False)
         result = ChatResult(_num_choices(request.request.options))
-        async with aclosing(call.batches()) as batches:
-            async for batch in batches:
-                result.take(batch.events)
-        if result.error is not None:
-            raise result.error
+        await read_whole(call, result.take)
         return chat_result_to_message(result, call.call_id)
 
     async def Resume(self, request: pb.ResumeRequest, rpc: Rpc) -> None:
@@ -84,6 +77,7 @@ class InferenceServicer:
         return pb.CancelResponse()
 
     async def Classify(self, request: pb.ClassifyRequest, rpc: Rpc) -> pb.ClassifyResponse:
+        rpc.refuse_idempotency_key()
         self._check_model(request)
         policy = policy_of(request, self._policies)
         wanted = classify_request_from_message(request, policy, rpc.timeout_s)

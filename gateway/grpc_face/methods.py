@@ -5,7 +5,6 @@ parse with UNKNOWN, and a client that says nothing at all not even with that. No
 """
 
 import asyncio
-import logging
 from typing import Any, TypeAlias
 
 import grpc
@@ -15,12 +14,12 @@ from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
 from grpc_status import rpc_status
 
+from gateway.client_error import told
+from gateway.grpc_face.open_rpcs import OpenRpcs
 from gateway.grpc_face.rpc import Context, Rpc
 from gateway.grpc_face.settings import GrpcFaceSettings
 from gateway.grpc_face.status_codec import error_to_status
-from protos.errors import ExpertMeshError, InternalError, InvalidRequestError, SlowSenderError
-
-logger = logging.getLogger(__name__)
+from protos.errors import ExpertMeshError, InvalidRequestError, SlowSenderError
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[bytes, bytes]"
 
@@ -28,27 +27,26 @@ Handler: TypeAlias = "grpc.RpcMethodHandler[bytes, bytes]"
 class Method:
     """One method of a service. What returns a message has it sent; what returns none has written its own."""
 
-    def __init__(self, descriptor: MethodDescriptor, service: object, settings: GrpcFaceSettings) -> None:
+    def __init__(
+        self, descriptor: MethodDescriptor, service: object, settings: GrpcFaceSettings, rpcs: OpenRpcs
+    ) -> None:
         self._name = descriptor.name
         self._request_class: type[Message] = GetMessageClass(descriptor.input_type)
         self._behaviour: Any = getattr(service, descriptor.name)
         self._settings = settings
+        self._rpcs = rpcs
 
     async def serve(self, _: object, context: Context) -> None:
+        self._rpcs.note(context)
         rpc = Rpc(context, self._settings.deadline_slack_s)
         try:
             answer = await self._behaviour(await self._receive(context), rpc)
             if answer is not None:
                 await rpc.write(answer)
-        except ExpertMeshError as error:
-            await _refuse(error, context, rpc)
         except grpc.aio.BaseError:
             raise  # the client has gone, or the server stops
-        except Exception:
-            logger.exception("%s broke", self._name)
-            await _refuse(
-                InternalError(f"{self._name} broke inside the gateway; its log says how"), context, rpc
-            )
+        except Exception as error:
+            await _refuse(told(error, rpc.request_id, self._name), context, rpc)
 
     async def _receive(self, context: Context) -> Message:
         limit_s = self._settings.request_s
@@ -71,16 +69,16 @@ class Method:
 
 
 def handlers(
-    descriptor: ServiceDescriptor, service: object, settings: GrpcFaceSettings
+    descriptor: ServiceDescriptor, service: object, settings: GrpcFaceSettings, rpcs: OpenRpcs
 ) -> grpc.GenericRpcHandler:
     """What a server is given."""
     made: dict[str, Handler] = {
-        method.name: grpc.stream_stream_rpc_method_handler(Method(method, service, settings).serve)
+        method.name: grpc.stream_stream_rpc_method_handler(Method(method, service, settings, rpcs).serve)
         for method in descriptor.methods
     }
     return grpc.method_handlers_generic_handler(descriptor.full_name, made)
 
 
 async def _refuse(error: ExpertMeshError, context: Context, rpc: Rpc) -> None:
-    status = rpc_status.to_status(error_to_status(error, rpc.known_id))
+    status = rpc_status.to_status(error_to_status(error, rpc.request_id))
     await context.abort(status.code, status.details, status.trailing_metadata)

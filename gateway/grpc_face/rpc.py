@@ -4,20 +4,18 @@ Not here: requests and answers (codecs), the border that turns errors into a sta
 """
 
 import hashlib
-import re
 from collections.abc import Mapping
 from functools import cached_property
-from uuid import uuid4
 
 import grpc.aio
 from google.protobuf.message import Message
 
 from gateway.calls.call_book import CallRequest
-from protos.errors import DeadlineExpiredError, InvalidRequestError
+from gateway.idempotency_key import IDEMPOTENCY_KEY, idempotency_key_of, refuse_idempotency_key
+from gateway.request_id import request_id_of
+from protos.errors import DeadlineExpiredError
 
-REQUEST_ID, IDEMPOTENCY_KEY = "x-request-id", "idempotency-key"
-_ID = re.compile(r"[!-~]{1,128}")
-_KEY = re.compile(r"[ -~]{1,256}")
+REQUEST_ID = "x-request-id"
 _FOREVER_S = 1e9
 """A deadline beyond it is none."""
 _ROUNDING = 0.01
@@ -27,7 +25,7 @@ Context = grpc.aio.ServicerContext[bytes, bytes]
 
 
 class Rpc:
-    """`request_id` is the client's, or one that is made for it."""
+    """`request_id` is the client's, or, where that cannot be one, another."""
 
     def __init__(self, context: Context, deadline_slack_s: float) -> None:
         self._context = context
@@ -36,16 +34,7 @@ class Rpc:
 
     @cached_property
     def request_id(self) -> str:
-        given = self._said(REQUEST_ID, _ID, "1 to 128 visible ASCII characters")
-        return f"req-{uuid4().hex}" if given is None else given
-
-    @property
-    def known_id(self) -> str | None:
-        """The same; None where what the client gave cannot be one."""
-        try:
-            return self.request_id
-        except InvalidRequestError:
-            return None
+        return request_id_of(self._metadata.get(REQUEST_ID))
 
     @property
     def timeout_s(self) -> float | None:
@@ -59,9 +48,13 @@ class Rpc:
         return float(left_s - kept_s)
 
     def call_request(self, request: Message, *, is_resumable: bool) -> CallRequest:
-        key = self._said(IDEMPOTENCY_KEY, _KEY, "1 to 256 printable ASCII characters")
+        key = idempotency_key_of(self._metadata.get(IDEMPOTENCY_KEY))
         digest = b"" if key is None else _digest(request)
         return CallRequest(self.request_id, is_resumable, key, digest)
+
+    def refuse_idempotency_key(self) -> None:
+        """Of a method that does not obey one."""
+        refuse_idempotency_key(self._metadata.get(IDEMPOTENCY_KEY))
 
     async def write(self, message: Message, call_id: str | None = None) -> None:
         """Waits for a client that reads slowly. The first answer brings the id of the call in its headers."""
@@ -69,16 +62,6 @@ class Rpc:
             self._has_begun = True
             await self._context.send_initial_metadata(((REQUEST_ID, call_id or self.request_id),))
         await self._context.write(message.SerializeToString())
-
-    def _said(self, name: str, form: re.Pattern[str], described: str) -> str | None:
-        value = self._metadata.get(name)
-        if value is None:
-            return None
-        if not form.fullmatch(value):
-            raise InvalidRequestError(
-                f"the metadata {name} is {value[:80]!r}; it must have {described}"
-            ).about(name)
-        return value
 
     @cached_property
     def _metadata(self) -> Mapping[str, str]:

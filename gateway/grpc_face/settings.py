@@ -1,8 +1,8 @@
 """Limits of the gRPC face. Checked once, never changed. Not here: limits of calls (`gateway.calls`)."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
-from protos.errors import ConfigError
+from gateway.positive import check_positive
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,4 @@ class GrpcFaceSettings:
     deadline_slack_s: float = 0.1  # of a call's time, kept for telling the client; at most a tenth of it
 
     def __post_init__(self) -> None:
-        for each in fields(self):
-            value = getattr(self, each.name)
-            if not value > 0:
-                raise ConfigError(f"{each.name} is {value}; it must be above 0")
+        check_positive(self)

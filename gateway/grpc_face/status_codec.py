@@ -1,6 +1,7 @@
 """An error of ours as the status of a call, with the details that googleapis names for it, and nothing else.
 
-Not here: errors after acceptance, which are terminal events (`event_codec`).
+Not here: errors after acceptance, which are terminal events (`event_codec`), and which words may go out
+(`gateway.client_error`).
 """
 
 from google.protobuf.any_pb2 import Any as AnyMessage

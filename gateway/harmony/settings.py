@@ -6,7 +6,7 @@ what a client asks for.
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -99,9 +99,16 @@ class DeveloperSettings:
     response_formats: tuple[ResponseFormat, ...] = ()
 
     def __post_init__(self) -> None:
-        counts = Counter(function.name for function in self.functions)
-        if twice := [name for name, count in counts.items() if count > 1]:
-            raise InvalidRequestError(f"the function {twice[0]!r} is declared twice; give each its own name")
+        check_named_once(self.functions)
+
+
+def check_named_once(functions: Iterable[FunctionTool]) -> None:
+    """The model calls a function by its name alone."""
+    counts = Counter(function.name for function in functions)
+    if twice := [name for name, count in counts.items() if count > 1]:
+        raise InvalidRequestError(
+            f"the function {twice[0]!r} is declared twice; give each its own name"
+        ).about("tools")
 
 
 def check_name(what: str, name: str) -> None:

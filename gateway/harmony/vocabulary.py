@@ -23,9 +23,8 @@ class HarmonyVocabulary:
         marks = HarmonyMarks.of(tokenizer)
         if marks is None:
             raise TokenizerError(
-                "the tokenizer has none of harmony's special tokens (<|start|>, <|message|>, …), so this "
-                "is no "
-                "gpt-oss model; chat needs one, so take tokenizer.json from the base model"
+                "the tokenizer has none of harmony's special tokens (<|start|>, <|message|>, …), so this is "
+                "no gpt-oss model; chat needs one, so take tokenizer.json from the base model"
             )
         for name, mark in (("<|return|>", marks.return_), ("<|call|>", marks.call)):
             if mark not in tokenizer.stop_ids:

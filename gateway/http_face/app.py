@@ -11,11 +11,12 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from gateway.client_error import told
 from gateway.http_face.endpoint import Endpoint
-from gateway.http_face.error_answer import ErrorAnswer, hidden, is_for_clients
+from gateway.http_face.error_answer import ErrorAnswer
 from gateway.http_face.exchange import Exchange
 from gateway.http_face.settings import HttpSettings
-from protos.errors import ExpertMeshError, NotFoundError, NotReadyError, WrongMethodError
+from protos.errors import NotFoundError, NotReadyError, WrongMethodError
 
 logger = logging.getLogger(__name__)
 
@@ -52,11 +53,8 @@ class _Path:
             return
         try:
             await endpoint.serve(exchange)
-        except ExpertMeshError as error:
-            await _answer(exchange, error)
         except Exception as error:
-            logger.exception("the request %s to %s broke", exchange.request_id, exchange.path)
-            await _answer(exchange, hidden(error, exchange.request_id))
+            await _answer(exchange, error)
 
 
 class _Unknown:
@@ -71,14 +69,12 @@ class _Unknown:
         await exchange.send_error(ErrorAnswer.of(error))
 
 
-async def _answer(exchange: Exchange, error: ExpertMeshError) -> None:
+async def _answer(exchange: Exchange, error: Exception) -> None:
+    answered = told(error, exchange.request_id, f"{exchange.method} {exchange.path}")
     if exchange.is_gone:
         logger.debug("the client of %s has gone: %s", exchange.request_id, error)
         return
     assert not exchange.has_begun, "an endpoint that has begun its answer ends it"
-    if not is_for_clients(error):
-        logger.error("the request %s to %s failed: %s", exchange.request_id, exchange.path, error)
-        error = hidden(error, exchange.request_id)
-    if isinstance(error, NotReadyError):
+    if isinstance(answered, NotReadyError):
         exchange.close_after()
-    await exchange.send_error(ErrorAnswer.of(error))
+    await exchange.send_error(ErrorAnswer.of(answered))

@@ -1,15 +1,9 @@
 """What a client says of its call in headers, as the call book wants it."""
 
-import hashlib
-import re
-
 from gateway.calls.call_book import CallRequest
 from gateway.http_face.exchange import Exchange
-from gateway.http_face.request_id import new_call_id
-from protos.errors import InvalidRequestError
-
-IDEMPOTENCY_KEY = "idempotency-key"
-_FIT = re.compile(r"[ -~]{1,256}")
+from gateway.idempotency_key import IDEMPOTENCY_KEY, idempotency_key_of
+from gateway.request_id import new_call_id
 
 
 def call_request(exchange: Exchange, prefix: str, part: int = 0) -> CallRequest:
@@ -17,12 +11,8 @@ def call_request(exchange: Exchange, prefix: str, part: int = 0) -> CallRequest:
 
     `part` counts the calls that answer one request together.
     """
-    key = exchange.header(IDEMPOTENCY_KEY)
+    key = idempotency_key_of(exchange.header(IDEMPOTENCY_KEY))
     if key is None:
         return CallRequest(new_call_id(prefix))
-    if not _FIT.fullmatch(key):
-        raise InvalidRequestError(
-            f"the header {IDEMPOTENCY_KEY} has {len(key)} characters; it must have 1 to 256, of ASCII"
-        ).about(IDEMPOTENCY_KEY)
-    digest = hashlib.sha256(exchange.path.encode() + b"\n" + exchange.body).digest()
-    return CallRequest(new_call_id(prefix), idempotency_key=f"{key} {part}" if part else key, digest=digest)
+    part_key = f"{key} {part}" if part else key
+    return CallRequest(new_call_id(prefix), idempotency_key=part_key, digest=exchange.digest)

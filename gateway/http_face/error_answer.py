@@ -1,6 +1,7 @@
 """An error of the tree as OpenAI's clients read it: status, headers, and {"error": {…}}.
 
-The only place where errors become HTTP. Not here: who catches them (`app`, `event_stream`).
+The only place where errors become HTTP. Not here: who catches them (`app`, `event_stream`), and which words
+may go out (`gateway.client_error`).
 """
 
 import math
@@ -9,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from gateway.http_face.json_text import json_bytes
-from protos.errors import ExpertMeshError, InternalError, NotFoundError
+from protos.errors import ExpertMeshError, NotFoundError
 
 _WORD = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _DEFAULT_RETRY_S = 1.0
@@ -37,19 +38,6 @@ class ErrorAnswer:
     @property
     def body(self) -> bytes:
         return json_bytes(self.document)
-
-
-def hidden(error: Exception, request_id: str) -> InternalError:
-    """What a client is told of a fault whose words are for the operator."""
-    assert not isinstance(error, InternalError), "its words are for clients"
-    return InternalError(
-        f"something failed inside this gateway; its log has the details under the request id {request_id}"
-    )
-
-
-def is_for_clients(error: ExpertMeshError) -> bool:
-    """Whether its words may go out: an operator's business stays in the log."""
-    return error.http_status != InternalError.http_status or isinstance(error, InternalError)
 
 
 def _kind(status: int) -> str:

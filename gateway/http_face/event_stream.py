@@ -3,15 +3,12 @@
 Not here: what an event says; whoever streams brings its bytes.
 """
 
-import logging
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from gateway.http_face.error_answer import ErrorAnswer, hidden, is_for_clients
+from gateway.client_error import told
+from gateway.http_face.error_answer import ErrorAnswer
 from gateway.http_face.exchange import Exchange
-from protos.errors import ExpertMeshError
-
-logger = logging.getLogger(__name__)
 
 DONE = b"data: [DONE]\n\n"
 
@@ -27,21 +24,13 @@ async def send_events(exchange: Exchange, events: AsyncGenerator[bytes, None], l
                 if not exchange.has_begun:
                     await exchange.begin_events()
                 await exchange.write(data)
-    except ExpertMeshError as error:
+    except Exception as error:
         if not exchange.has_begun or exchange.is_gone:
             raise
         last = error_event(error, exchange.request_id)
-    except Exception as error:
-        if not exchange.has_begun:
-            raise
-        logger.exception("the stream %s broke", exchange.request_id)
-        last = error_event(hidden(error, exchange.request_id), exchange.request_id)
     await exchange.end(last)
 
 
-def error_event(error: ExpertMeshError, request_id: str) -> bytes:
+def error_event(error: Exception, request_id: str) -> bytes:
     """The terminal event of a stream that has failed; nothing follows it."""
-    if not is_for_clients(error):
-        logger.error("the stream %s failed: %s", request_id, error)
-        error = hidden(error, request_id)
-    return b"data: " + ErrorAnswer.of(error).body + b"\n\n"
+    return b"data: " + ErrorAnswer.of(told(error, request_id, "the end of its stream")).body + b"\n\n"

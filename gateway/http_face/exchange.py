@@ -5,6 +5,7 @@ there are: whoever serves raises them, and `app` writes them down, as long as no
 """
 
 import asyncio
+import hashlib
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
@@ -13,8 +14,8 @@ from starlette.types import Receive, Scope, Send
 from gateway.http_face.error_answer import ErrorAnswer
 from gateway.http_face.json_body import json_object
 from gateway.http_face.json_text import json_bytes
-from gateway.http_face.request_id import request_id_of
 from gateway.http_face.settings import HttpSettings
+from gateway.request_id import request_id_of
 from protos.errors import (
     MediaTypeError,
     RequestCancelledError,
@@ -38,7 +39,7 @@ class Exchange:
         self._headers: dict[bytes, bytes] = dict(reversed(scope["headers"]))  # the first of a name counts
         self._is_closing = False
         self.request_id = request_id_of(self.header("x-request-id"))
-        self.body = b""
+        self.digest = b""  # of path and body, once that has been read; the body itself is not kept
         self.has_begun = False  # to answer
         self.is_gone = False  # the client
 
@@ -70,8 +71,9 @@ class Exchange:
     async def body_object(self) -> dict[str, object]:
         """The JSON object that was sent. Raises what is wrong with it."""
         self._check_type()
-        self.body = await self._read_body()
-        return json_object(self.body)
+        body = await self._read_body()
+        self.digest = hashlib.sha256(self.path.encode() + b"\n" + body).digest()
+        return json_object(body)
 
     @asynccontextmanager
     async def while_connected(self) -> AsyncIterator[None]:

@@ -1,8 +1,8 @@
 """How much the HTTP face takes, and for how long it waits. Checked once, never changed."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
-from protos.errors import ConfigError
+from gateway.positive import check_positive
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,4 @@ class HttpSettings:
     cors_origins: tuple[str, ...] = ()  # web pages that may call this gateway from a browser; none
 
     def __post_init__(self) -> None:
-        for each in fields(self):
-            value = getattr(self, each.name)
-            if isinstance(value, int | float) and not value > 0:
-                raise ConfigError(f"{each.name} is {value}; it must be above 0")
+        check_positive(self)

@@ -9,6 +9,7 @@ from contextlib import aclosing
 from typing import NamedTuple
 
 from gateway.calls.call import Call
+from gateway.calls.whole import read_whole
 from gateway.responses.items import Item
 from gateway.responses.response import Response
 from gateway.responses.response_events import Moment, ResponseEvent, ResponseMoment
@@ -60,12 +61,7 @@ class LiveResponse:
 
     async def finished(self) -> Response:
         """Reads it to its end. Raises what it failed with."""
-        async with aclosing(self.call.batches()) as batches:
-            async for _ in batches:
-                pass
-        error = self.call.ended.result().error
-        if error is not None:
-            raise error
+        await read_whole(self.call, lambda _: None)  # its writer has taken what it says
         return self.response
 
     async def cancel(self) -> Response:

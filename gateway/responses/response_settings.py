@@ -1,8 +1,8 @@
 """How long responses are kept, and how many. Checked once, never changed."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
-from protos.errors import ConfigError
+from gateway.positive import check_positive
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +15,4 @@ class ResponseSettings:
     max_background: int = 256  # that have not ended; one more is refused
 
     def __post_init__(self) -> None:
-        for each in fields(self):
-            value = getattr(self, each.name)
-            if not value > 0:
-                raise ConfigError(f"{each.name} is {value}; it must be above 0")
+        check_positive(self)

@@ -15,6 +15,7 @@ from gateway.chat.chat_events import (
     ToolArgumentsDelta,
     ToolCallBegan,
 )
+from gateway.client_error import told
 from gateway.responses.items import CallItem, Item, ItemStatus
 from gateway.responses.open_items import OpenCall, OpenItem, OpenMessage, OpenReasoning
 from gateway.responses.response import Response, ResponseFailure, ResponseStatus
@@ -158,4 +159,4 @@ class ResponseWriter:
 def _failure(ended: RequestEnded) -> ResponseFailure | None:
     if ended.error is None or isinstance(ended.error, RequestCancelledError):
         return None
-    return ResponseFailure.of(ended.error)
+    return ResponseFailure.of(told(ended.error, ended.request_id, "the end of its response"))

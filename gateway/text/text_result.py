@@ -1,13 +1,12 @@
 """A whole generation, added up from its events: what the unary twins of streams give back.
 
-Pure. Not here: the wire.
+Pure. Not here: the wire, and errors (`calls.whole`).
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from model.sampling.sampled_tokens import PositionLogprobs
-from protos.errors import ExpertMeshError
 from workers.engine.events import ChoiceDelta, Event, FinishReason, PromptEcho, RequestEnded, Usage
 
 
@@ -30,7 +29,6 @@ class TextResult:
         self.choices = [TextChoice() for _ in range(num_choices)]
         self.echo: PromptEcho | None = None
         self.usage: Usage | None = None
-        self.error: ExpertMeshError | None = None
 
     def take(self, events: Sequence[Event]) -> None:
         for event in events:
@@ -40,7 +38,7 @@ class TextResult:
                 case ChoiceDelta():
                     self._take_delta(self.choices[event.choice], event)
                 case RequestEnded():
-                    self.usage, self.error = event.usage, event.error
+                    self.usage = event.usage
 
     def _take_delta(self, choice: TextChoice, delta: ChoiceDelta) -> None:
         choice.token_ids += delta.token_ids

@@ -86,7 +86,7 @@ async def test_a_chat_is_rendered_generated_and_parsed() -> None:
         cache_salt=b"salt",
     )
     result = await answered(inference, replace(HELLO, options=options))
-    assert (result.choices[0].content, result.error) == ("Hello.", None)
+    assert result.choices[0].content == "Hello."
     assert result.usage is not None
     (request,) = link.requests
     prompt = byte_tokenizer().decode(request.prompt)

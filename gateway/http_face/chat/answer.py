@@ -8,9 +8,9 @@ from pydantic import BaseModel
 from gateway.chat.chat_events import ChatFinish
 from gateway.chat.chat_result import ChatChoice, ChatResult
 from gateway.chat.turns import ToolCall
-from gateway.http_face.request_id import time_of
 from gateway.http_face.token_names import TokenNames
 from gateway.http_face.usage import UsageAnswer, usage_document
+from gateway.request_id import time_of
 from model.sampling.sampled_tokens import PositionLogprobs
 
 CALL_PREFIX = "chatcmpl-"

@@ -5,6 +5,7 @@ from contextlib import aclosing
 from functools import partial
 
 from gateway.calls.call import Call
+from gateway.calls.whole import read_whole
 from gateway.chat.chat_events import ChatEvent
 from gateway.chat.chat_request import ChatRequest
 from gateway.chat.chat_result import ChatResult
@@ -64,9 +65,5 @@ async def _stream(call: Call[ChatEvent], chunks: ChatChunks) -> AsyncGenerator[b
 
 async def _whole(call: Call[ChatEvent], request: ChatRequest) -> ChatResult:
     result = ChatResult(request.options.num_choices)
-    async with aclosing(call.batches()) as batches:
-        async for batch in batches:
-            result.take(batch.events)
-    if result.error is not None:
-        raise result.error
+    await read_whole(call, result.take)
     return result

@@ -4,9 +4,9 @@ from pydantic import BaseModel
 
 from gateway.classify.classify_request import Classification, Classified, ClassifyRequest
 from gateway.classify.policy import Policy
-from gateway.http_face.request_id import time_of
 from gateway.http_face.token_names import finite
 from gateway.http_face.usage import UsageAnswer, usage_document
+from gateway.request_id import time_of
 
 CALL_PREFIX = "clas-"
 

@@ -18,8 +18,9 @@ from gateway.http_face.classify.answer import (
 from gateway.http_face.classify.body import ClassifyBody, PolicyBody
 from gateway.http_face.endpoint import GENERATING, Endpoint
 from gateway.http_face.exchange import Exchange
-from gateway.http_face.request_id import new_call_id
+from gateway.idempotency_key import IDEMPOTENCY_KEY, refuse_idempotency_key
 from gateway.inference import Inference
+from gateway.request_id import new_call_id
 from protos.errors import NotFoundError
 
 _POLICY = "/v1/policies/{id}"
@@ -77,6 +78,7 @@ def classify_endpoints(inference: Inference, policies: PolicyStore) -> tuple[End
 async def _classify(
     inference: Inference, classifier: Classifier, policies: PolicyStore, exchange: Exchange
 ) -> None:
+    refuse_idempotency_key(exchange.header(IDEMPOTENCY_KEY))
     body = check_body(ClassifyBody, await exchange.body_object())
     inference.model.check_name(body.model)
     stored = body.stored_policy(policies)

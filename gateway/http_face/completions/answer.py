@@ -6,9 +6,9 @@ from pydantic import BaseModel
 
 from gateway.http_face.completions.choice_text import ChoiceText
 from gateway.http_face.json_text import json_text
-from gateway.http_face.request_id import time_of
 from gateway.http_face.token_names import TokenNames
 from gateway.http_face.usage import UsageAnswer, usage_document
+from gateway.request_id import time_of
 from workers.engine.events import ChoiceDelta, Event, PromptEcho, RequestEnded, Usage
 
 CALL_PREFIX = "cmpl-"

@@ -8,7 +8,6 @@ from contextlib import aclosing
 
 from pydantic import BaseModel, ConfigDict
 
-from gateway.http_face.call_opening import IDEMPOTENCY_KEY
 from gateway.http_face.endpoint import GENERATING, Endpoint, QueryParameter
 from gateway.http_face.event_stream import send_events
 from gateway.http_face.exchange import Exchange
@@ -18,11 +17,11 @@ from gateway.http_face.responses.events import batch_bytes
 from gateway.http_face.responses.pages import LARGEST_PAGE, page_json
 from gateway.http_face.responses.query import ResponseQuery
 from gateway.http_face.token_names import TokenNames
+from gateway.idempotency_key import IDEMPOTENCY_KEY, refuse_idempotency_key
 from gateway.responses.live_response import EventBatch
 from gateway.responses.response import Response
 from gateway.responses.responses import Responses
 from gateway.served_model import ServedModel
-from protos.errors import InvalidRequestError
 
 _PATH = "/v1/responses/{response_id}"
 _NOT_KEPT = {404: "The response is not kept here, or the model is not served"}
@@ -133,10 +132,7 @@ class _Served:
         self._names = TokenNames(model)
 
     async def create(self, exchange: Exchange) -> None:
-        if exchange.header(IDEMPOTENCY_KEY) is not None:
-            raise InvalidRequestError(
-                f"the header {IDEMPOTENCY_KEY} is not read here, so nothing would be idempotent; leave it out"
-            ).about(IDEMPOTENCY_KEY)
+        refuse_idempotency_key(exchange.header(IDEMPOTENCY_KEY))
         body = read_response_body(await exchange.body_object())
         request = response_request(body, self._responses.new_id)
         async with exchange.while_connected():

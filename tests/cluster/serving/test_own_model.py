@@ -1,5 +1,6 @@
 """What a gateway knows of its model: the name by which it is asked for, and a tokenizer that is whole."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,19 @@ def test_weights_need_not_be_there(spoken_folder: Path, tmp_path: Path) -> None:
     (tmp_path / "generation_config.json").unlink()
     with pytest.raises(TokenizerError, match=r"generation_config.json does not exist"):
         OwnModel.open(tmp_path, config)
+
+
+def test_stop_tokens_must_end_answers(spoken_folder: Path, tmp_path: Path) -> None:
+    """It is found out here, and not when the weights have been loaded."""
+    for name in ("config.json", "generation_config.json", "tokenizer.json"):
+        (tmp_path / name).write_bytes((spoken_folder / name).read_bytes())
+    document = json.loads((tmp_path / "generation_config.json").read_text())
+    own = OwnModel.open(tmp_path, parse_config({"model": str(tmp_path)}, "test"))
+    document["eos_token_id"].remove(own.tokenizer.special_ids["<|return|>"])
+    (tmp_path / "generation_config.json").write_text(json.dumps(document))
+    with pytest.raises(TokenizerError, match=r"<\|return\|> .* is not among the stop tokens") as caught:
+        OwnModel.open(tmp_path, parse_config({"model": str(tmp_path)}, "test"))
+    assert str(tmp_path) in str(caught.value), "whose they are"
 
 
 def test_without_harmony_no_chat_can_be_served(spoken_folder: Path, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import grpc.aio
 import pytest
 
 from model.tokenizer.tokenizer import Tokenizer
-from protos.errors import BrokenLogitsError
+from protos.errors import EngineStoppedError
 from protos.gen.v1 import inference_pb2 as pb
 from tests.gateway.grpc_face.served import Refusal, Streamed, serving
 from tests.gateway.scripted_link import ScriptedLink
@@ -107,12 +107,12 @@ async def test_a_tool_loop_goes_on(tokenizer: Tokenizer) -> None:
 
 
 async def test_a_failure_after_acceptance(tokenizer: Tokenizer) -> None:
-    link = ScriptedLink(tokenizer, say, breaks_after=(40, BrokenLogitsError((0,))))
+    link = ScriptedLink(tokenizer, say, breaks_after=(40, EngineStoppedError("the engine broke")))
     async with serving(link, tokenizer) as served:
         streamed = await Streamed.of(served.stub.Chat(asked()))
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await served.stub.ChatUnary(pb.ChatUnaryRequest(request=asked()))
-    assert streamed.ended.failure.reason == Refusal.of(caught.value).reason == "BrokenLogitsError"
+    assert streamed.ended.failure.reason == Refusal.of(caught.value).reason == "EngineStoppedError"
 
 
 @pytest.mark.parametrize(

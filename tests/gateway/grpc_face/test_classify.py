@@ -37,6 +37,14 @@ async def test_by_the_text_of_a_policy(tokenizer: Tokenizer) -> None:
     assert not answer.HasField("policy")
 
 
+async def test_no_idempotency_key_is_obeyed_and_so_none_is_taken(tokenizer: Tokenizer) -> None:
+    async with serving(JudgingLink(tokenizer, JUDGED), tokenizer) as served:
+        asked = pb.ClassifyRequest(policy_text="Cats.", contents=["A dog."], labels=LABELS)
+        refusal = await refused(served.stub.Classify(asked, metadata=(("idempotency-key", "k"),)))
+    assert (refusal.code, refusal.field) == (grpc.StatusCode.INVALID_ARGUMENT, "idempotency-key")
+    assert "nothing would be idempotent" in refusal.message
+
+
 async def test_by_a_stored_policy_with_its_labels_and_reasons(tokenizer: Tokenizer) -> None:
     async with serving(JudgingLink(tokenizer, JUDGED), tokenizer) as served:
         await served.stub.PutPolicy(pb.PutPolicyRequest(id="pets", text="Cats.", labels=LABELS))

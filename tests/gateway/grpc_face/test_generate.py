@@ -5,7 +5,7 @@ import grpc.aio
 import pytest
 
 from model.tokenizer.tokenizer import Tokenizer
-from protos.errors import BrokenLogitsError
+from protos.errors import EngineStoppedError
 from protos.gen.v1 import inference_pb2 as pb
 from tests.gateway.engine_link.hearing import nothing_is_left
 from tests.gateway.grpc_face.served import Refusal, Streamed, serving
@@ -62,7 +62,7 @@ async def test_the_unary_twin_says_the_same_in_one_piece(tokenizer: Tokenizer) -
     assert [choice.ended.choice for choice in answer.choices] == [0, 1]
     assert list(answer.choices[1].text.token_ids) == tokenizer.encode_with_specials("No.<|return|>")
     assert answer.usage.output_tokens == 17
-    assert answer.request_id.startswith("req-")
+    assert answer.request_id.startswith("req_")
 
 
 async def test_every_option_reaches_the_engine(tokenizer: Tokenizer) -> None:
@@ -109,24 +109,24 @@ async def test_what_is_left_out_is_left_to_our_defaults(tokenizer: Tokenizer) ->
 
 @pytest.mark.parametrize("is_unary", [False, True])
 async def test_a_refusal_by_the_engine_is_a_status(tokenizer: Tokenizer, is_unary: bool) -> None:
-    link = ScriptedLink(tokenizer, refusal=BrokenLogitsError((0,)))
+    link = ScriptedLink(tokenizer, refusal=EngineStoppedError("the engine broke"))
     async with serving(link, tokenizer) as served:
         whole, stream = pb.GenerateUnaryRequest(request=asked()), served.stub.Generate
         answer = served.stub.GenerateUnary(whole) if is_unary else Streamed.of(stream(asked()))
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await answer
         refusal = Refusal.of(caught.value)
-    assert (refusal.code, refusal.reason) == (grpc.StatusCode.INTERNAL, "BrokenLogitsError")
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.UNAVAILABLE, "EngineStoppedError")
 
 
 async def test_a_failure_after_acceptance_is_the_terminal_event(tokenizer: Tokenizer) -> None:
-    link = ScriptedLink(tokenizer, say, breaks_after=(4, BrokenLogitsError((0,))))
+    link = ScriptedLink(tokenizer, say, breaks_after=(4, EngineStoppedError("the engine broke")))
     async with serving(link, tokenizer) as served:
         streamed = await Streamed.of(served.stub.Generate(asked()))
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await served.stub.GenerateUnary(pb.GenerateUnaryRequest(request=asked()))
     assert streamed.text("text_delta") == "Well"
-    assert streamed.ended.failure.reason == "BrokenLogitsError"
-    assert streamed.ended.failure.code == grpc.StatusCode.INTERNAL.value[0]
+    assert streamed.ended.failure.reason == "EngineStoppedError"
+    assert streamed.ended.failure.code == grpc.StatusCode.UNAVAILABLE.value[0]
     assert streamed.ended.usage.output_tokens == 4
-    assert Refusal.of(caught.value).reason == "BrokenLogitsError", "in one piece it is a status all the same"
+    assert Refusal.of(caught.value).reason == "EngineStoppedError", "in one piece it is a status all the same"

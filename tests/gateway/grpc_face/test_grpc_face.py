@@ -14,7 +14,9 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from gateway.calls.call_book import CallBook
+from gateway.calls.call_settings import CallSettings
 from gateway.classify.policy_store import PolicyStore
+from gateway.gateway_server import GatewayServer
 from gateway.grpc_face.grpc_face import GrpcFace
 from gateway.grpc_face.inference_service import SERVICE
 from gateway.grpc_face.settings import GrpcFaceSettings
@@ -86,6 +88,40 @@ async def test_a_drain_that_takes_too_long_says_so(tokenizer: Tokenizer) -> None
         call = served.stub.Generate(pb.GenerateRequest(text="a"))
         await call.read()
         assert not await served.face.drain(0.05)
+
+
+async def test_a_drain_waits_for_readers_that_are_slow(tokenizer: Tokenizer) -> None:
+    """The engine has long said everything; the client has read one message of a window that is full."""
+    text = "abcdefghij" * 6000
+    link = ScriptedLink(tokenizer, lambda _, __: f"{text}<|return|>")
+    narrow = (("grpc.http2.lookahead_bytes", 1024), ("grpc.http2.bdp_probe", 0))
+    settings = CallSettings(max_unread=1 << 20)
+    async with serving(link, tokenizer, calls=settings, channel_options=narrow) as served:
+        server = GatewayServer(served.book, [served.face], [])
+        call = served.stub.Generate(pb.GenerateRequest(text="a"))
+        first = await call.read()
+        await until(lambda: served.book.num_live == 0)
+        draining = asyncio.create_task(server.drain(30.0))
+        await asyncio.sleep(0.3)
+        assert not draining.done(), "the reader has not been told everything"
+        rest = await Streamed.of(call)
+        said = [event.text_delta.text for event in first.events]
+        assert "".join(said) + rest.text("text_delta") == text
+        assert not rest.ended.HasField("failure")
+        assert await draining == 0
+
+
+async def test_a_reader_that_never_reads_does_not_hold_up_a_drain(tokenizer: Tokenizer) -> None:
+    link = ScriptedLink(tokenizer, lambda _, __: f"{'abcdefghij' * 6000}<|return|>")
+    narrow = (("grpc.http2.lookahead_bytes", 1024), ("grpc.http2.bdp_probe", 0))
+    settings = CallSettings(max_unread=1 << 20)
+    async with serving(link, tokenizer, calls=settings, channel_options=narrow) as served:
+        call = served.stub.Generate(pb.GenerateRequest(text="a"))
+        await call.read()
+        await until(lambda: served.book.num_live == 0)
+        assert not await served.face.drain(0.05)
+        call.cancel()
+        assert await served.face.drain(10.0), "who has gone is not waited for"
 
 
 async def test_closing_ends_everything(tokenizer: Tokenizer) -> None:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterable
 import grpc
 import grpc.aio
 import pytest
+from google.rpc import error_details_pb2
 
 from gateway.calls.call_settings import CallSettings
 from gateway.grpc_face.inference_service import SERVICE
@@ -109,19 +110,27 @@ async def test_a_fault_of_ours_is_told_in_no_detail(
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("x-request-id", "two words"),
-        ("x-request-id", "a" * 129),
-        ("x-request-id", ""),
         ("idempotency-key", "k" * 257),
         ("idempotency-key", ""),
     ],
 )
-async def test_metadata_that_cannot_be_an_id(tokenizer: Tokenizer, name: str, value: str) -> None:
+async def test_metadata_that_cannot_be_a_key(tokenizer: Tokenizer, name: str, value: str) -> None:
     async with serving(ScriptedLink(tokenizer), tokenizer) as served:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await Streamed.of(served.stub.Generate(pb.GenerateRequest(text="a"), metadata=((name, value),)))
     refusal = Refusal.of(caught.value)
     assert (refusal.code, refusal.field) == (grpc.StatusCode.INVALID_ARGUMENT, name)
+
+
+@pytest.mark.parametrize("unfit", ["two words", "a" * 129, ""])
+async def test_an_id_that_cannot_be_one_is_replaced(tokenizer: Tokenizer, unfit: str) -> None:
+    async with serving(ScriptedLink(tokenizer), tokenizer) as served:
+        call = served.stub.Generate(pb.GenerateRequest(text="a"), metadata=(("x-request-id", unfit),))
+        streamed = await Streamed.of(call)
+        (made,) = [value for name, value in await call.initial_metadata() if name == "x-request-id"]
+    assert isinstance(made, str)
+    assert made.startswith("req_")
+    assert {message.request_id for message in streamed.messages} == {made}
 
 
 async def test_a_full_gateway(tokenizer: Tokenizer) -> None:
@@ -134,6 +143,9 @@ async def test_a_full_gateway(tokenizer: Tokenizer) -> None:
         refusal = Refusal.of(caught.value)
         assert (refusal.code, refusal.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "CapacityError")
         assert "QuotaFailure" in refusal.details
+        retry = refusal.details["RetryInfo"]
+        assert isinstance(retry, error_details_pb2.RetryInfo)
+        assert retry.retry_delay.ToSeconds() == 1
         first.cancel()
         await until(lambda: served.book.num_live == 0)
 

@@ -2,14 +2,12 @@
 
 import pytest
 
-from gateway.http_face.error_answer import ErrorAnswer, hidden, is_for_clients
+from gateway.http_face.error_answer import ErrorAnswer
 from protos import errors
 from protos.errors import (
     CapacityError,
-    CheckpointError,
     ConflictError,
     ExpertMeshError,
-    InternalError,
     InvalidRequestError,
     NotFoundError,
     NotReadyError,
@@ -68,14 +66,3 @@ def test_waits_are_whole_seconds(wait_s: float | None, seconds: str) -> None:
     for error in (CapacityError("full"), NotReadyError("soon")):
         error.retry_after_s = wait_s
         assert ErrorAnswer.of(error).headers == {"retry-after": seconds}
-
-
-def test_an_operators_business_stays_in_the_log() -> None:
-    error = CheckpointError("/models/secret is damaged")
-    assert not is_for_clients(error)
-    told = hidden(error, "req_7")
-    assert "req_7" in str(told)
-    assert "secret" not in str(told)
-    assert is_for_clients(told)
-    assert is_for_clients(InternalError("words for clients"))
-    assert is_for_clients(NotReadyError("no engine"))

@@ -6,9 +6,12 @@ from collections.abc import Callable, Coroutine
 
 import pytest
 
+from gateway.http_face.endpoint import Endpoint
+from gateway.http_face.exchange import Exchange
+from gateway.http_face.http_face import HttpFace
 from gateway.http_face.settings import HttpSettings
 from model.tokenizer import Tokenizer
-from tests.gateway.http_face.running_face import RunningFace, running_face
+from tests.gateway.http_face.running_face import RunningFace, paper_policies, running_face
 from tests.gateway.http_face.wire import ask, post, raw_request, wire_to
 
 PATH = "/v1/chat/completions"
@@ -121,7 +124,26 @@ async def request_ids(running: RunningFace) -> None:
     assert first.headers["x-request-id"] != second.headers["x-request-id"]
 
 
+async def the_bytes_of_a_body_are_not_kept(running: RunningFace) -> None:
+    """While an answer streams, which may take minutes."""
+    held: list[int] = []
+
+    async def serve(exchange: Exchange) -> None:
+        await exchange.body_object()
+        held.extend(len(value) for value in vars(exchange).values() if isinstance(value, bytes))
+        await exchange.send_json({})
+
+    endpoint = Endpoint("POST", "/read", serve, "It reads")
+    face = HttpFace(running.inference, paper_policies(), "127.0.0.1", 0, more_endpoints=(endpoint,))
+    await face.start()
+    answer = await post(int(face.address.rpartition(":")[2]), "/read", {"text": "a" * 50_000})
+    await face.aclose()
+    assert answer.status == 200
+    assert held == [32], "the digest alone"
+
+
 CASES = [
+    the_bytes_of_a_body_are_not_kept,
     types_that_are_read,
     types_that_are_not,
     malformed_json,

@@ -11,7 +11,7 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -35,13 +35,15 @@ SCRIPT = [
 TOLD_COLOUR = {"colour": "blue", "depth": 7}
 CALLED = {"name": "look", "arguments": {"at": "sea"}}
 
-pytestmark = [
-    pytest.mark.xdist_group("clients_ts"),
-    pytest.mark.skipif(
-        shutil.which("node") is None or shutil.which("npm") is None,
-        reason="node and npm are not installed, so the TypeScript clients are NOT tested here",
-    ),
-]
+pytestmark = pytest.mark.xdist_group("clients_ts")
+
+
+def leave_untested(why: str) -> NoReturn:
+    """Skips; but CI must not pass without these tests."""
+    said = f"{why}, so the TypeScript clients are NOT tested"
+    if os.environ.get("CI") == "true":
+        pytest.fail(said)
+    pytest.skip(said)
 
 
 async def ran(timeout_s: float, *command: str, **environment: str) -> tuple[int, str, str]:
@@ -65,12 +67,12 @@ async def ran(timeout_s: float, *command: str, **environment: str) -> tuple[int,
 
 
 async def install() -> None:
-    """Once for each lock; skips the test where the packages cannot be had."""
+    """Once for each lock; leaves untested where the packages cannot be had."""
+    if shutil.which("node") is None or shutil.which("npm") is None:
+        leave_untested("node and npm are not installed")
     status, version, _ = await ran(10.0, "node", "--version")
     if status or int(version.removeprefix("v").partition(".")[0]) < OLDEST_NODE:
-        pytest.skip(
-            f"node is {version.strip()}; the TypeScript clients need {OLDEST_NODE} and are NOT tested"
-        )
+        leave_untested(f"node is {version.strip()}, and {OLDEST_NODE} is needed")
     lock = hashlib.sha256((SOURCE / "package-lock.json").read_bytes()).hexdigest()
     stamp = HOME / "installed"
     if stamp.exists() and stamp.read_text() == lock:
@@ -78,7 +80,7 @@ async def install() -> None:
     quiet = ("--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
     status, _, errors = await ran(INSTALL_S, "npm", "ci", *quiet)
     if status:
-        pytest.skip(f"npm cannot install the TypeScript clients, which are NOT tested: {errors[-500:]}")
+        leave_untested(f"npm cannot install them ({errors[-500:]})")
     stamp.write_text(lock)
 
 
@@ -105,6 +107,17 @@ def flattened(seen: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     for area, parts in seen.items():
         for name, value in parts.items():
             yield f"{area}.{name}", value
+
+
+@pytest.mark.parametrize(
+    ("environment", "outcome"), [("true", pytest.fail.Exception), ("", pytest.skip.Exception)]
+)
+def test_ci_does_not_pass_without_them(
+    environment: str, outcome: type[BaseException], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CI", environment)
+    with pytest.raises(outcome, match="there is no node, so the TypeScript clients are NOT tested"):
+        leave_untested("there is no node")
 
 
 async def test_they_drive_chat_responses_and_agents() -> None:

@@ -16,8 +16,8 @@ from gateway.chat.chat_events import (
 from gateway.harmony.settings import Channel
 from gateway.http_face.chat.answer import AnswerHead
 from gateway.http_face.chat.chunks import ChatChunks
-from gateway.http_face.request_id import new_call_id
 from gateway.http_face.token_names import TokenNames
+from gateway.request_id import new_call_id
 from gateway.served_model import ServedModel
 from model.sampling.sampled_tokens import PositionLogprobs, TokenLogprob
 from model.tokenizer import Tokenizer

@@ -43,6 +43,13 @@ async def test_each_content_gets_a_label(tokenizer: Tokenizer) -> None:
         assert [(result["label"], result["rationale"]) for result in one["results"]] == [("refused", None)]
 
 
+async def test_no_idempotency_key_is_obeyed_and_so_none_is_taken(tokenizer: Tokenizer) -> None:
+    async with judging(tokenizer) as port:
+        answer = await post(port, "/v1/classify", BODY, {"idempotency-key": "k"})
+    assert (answer.status, answer.error["param"]) == (400, "idempotency-key")
+    assert "nothing would be idempotent" in answer.error["message"]
+
+
 async def test_a_policy_is_kept_by_versions(tokenizer: Tokenizer) -> None:
     async with judging(tokenizer) as port:
         bodies = [{"text": text, "labels": LABELS} for text in ("First rules.", RULES, RULES)]

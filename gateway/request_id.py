@@ -1,6 +1,7 @@
 """Names for requests: the client's own, which stands in answers and logs, and ours, by which a call is known.
 
-Ours tells when it was made, so that whoever reads its answer again reads the same time in it.
+All faces take the same. Ours tells when it was made, so that whoever reads its answer again reads the same
+time in it.
 """
 
 import re

@@ -2,7 +2,7 @@ import time
 
 import pytest
 
-from gateway.http_face.request_id import new_call_id, request_id_of, time_of
+from gateway.request_id import new_call_id, request_id_of, time_of
 
 
 @pytest.mark.parametrize("given", ["a", "x" * 128, "550e8400-e29b-41d4-a716-446655440000", "~!"])

@@ -1,0 +1,19 @@
+"""What the commands that serve clients share: an option, and the pace of their looks.
+
+Called by `serve` and `gateway`.
+"""
+
+import argparse
+
+LOOK_EVERY_S = 0.1
+"""Between two looks at what is served, while nobody has asked for the end."""
+
+
+def add_drain(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--drain-s",
+        type=float,
+        default=30.0,
+        metavar="S",
+        help="for requests to end, at the end (%(default)g)",
+    )
