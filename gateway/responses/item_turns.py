@@ -24,7 +24,8 @@ def turns_of(instructions: str | None, items: Iterable[Item]) -> tuple[Turn, ...
     """What the assistant says in a row becomes one turn, or several where its order asks for it."""
     turns: list[Turn] = [InstructionTurn(instructions)] if instructions else []
     whole = (item for item in items if not _is_cut_call(item))
-    for is_said_by_assistant, row in groupby(whole, _is_said_by_assistant):
+    for is_said_by_assistant, group in groupby(whole, _is_said_by_assistant):
+        row = list(group)
         turns += _assistant_turns(row) if is_said_by_assistant else map(_turn_of, row)
     return tuple(turns)
 
@@ -88,13 +89,9 @@ class _Said:
 
     def turn(self, *, is_before_call: bool) -> AssistantTurn:
         """`is_before_call`: a later turn of the same row calls; clients may have left the phase out."""
-        phase = None if self.message is None else self.message.phase
-        return AssistantTurn(
-            "\n".join(self.reasoning),
-            "" if self.message is None else self.message.text,
-            tuple(self.calls),
-            is_preamble=not self.calls
-            and (
-                phase is Phase.COMMENTARY or (phase is None and self.message is not None and is_before_call)
-            ),
-        )
+        reasoning, calls = "\n".join(self.reasoning), tuple(self.calls)
+        if self.message is None:
+            return AssistantTurn(reasoning, "", calls)
+        phase = self.message.phase
+        is_preamble = phase is Phase.COMMENTARY or (phase is None and is_before_call)
+        return AssistantTurn(reasoning, self.message.text, calls, is_preamble=is_preamble and not calls)
