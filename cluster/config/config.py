@@ -106,6 +106,10 @@ class GatewayConfig:
         bool,
         Field(description="malformed harmony is made impossible always, not only where tools or formats are"),
     ] = False
+    cors_origins: Annotated[
+        tuple[str, ...],
+        Field(description="web pages that may call it from a browser, as https://app.example"),
+    ] = ()
     policies: Annotated[
         Path | None, Field(description="folder of policies for Classify; empty: only those that clients send")
     ] = None

@@ -6,7 +6,7 @@ Not here: what they serve (`gateway.http_face`, `gateway.grpc_face`). Called in 
 import time
 from collections.abc import Sequence
 
-from cluster.config.config import Config
+from cluster.config.config import Config, GatewayConfig
 from cluster.tls import tls_files
 from gateway.classify.policy_folder import PolicyFolder
 from gateway.classify.policy_store import PolicyStore
@@ -25,7 +25,6 @@ BYTES_OF_MB = 1 << 20
 def make_faces(config: Config, inference: Inference, responses: Responses) -> Sequence[Face]:
     """Not started yet."""
     gateway = config.gateway
-    max_bytes = int(gateway.limits.max_body_mb * BYTES_OF_MB)
     tls = tls_files(config) if gateway.tls else None
     folder = None if gateway.policies is None else PolicyFolder(gateway.policies)
     policies = PolicyStore(time.time, folder)
@@ -35,7 +34,7 @@ def make_faces(config: Config, inference: Inference, responses: Responses) -> Se
             policies,
             gateway.host,
             gateway.http_port,
-            HttpSettings(max_body_bytes=max_bytes),
+            http_settings(gateway),
             response_endpoints(responses, inference.model),
             tls,
         ),
@@ -45,6 +44,14 @@ def make_faces(config: Config, inference: Inference, responses: Responses) -> Se
             gateway.host,
             gateway.grpc_port,
             tls=tls,
-            settings=GrpcFaceSettings(max_request_bytes=max_bytes),
+            settings=GrpcFaceSettings(max_request_bytes=_max_body_bytes(gateway)),
         ),
     )
+
+
+def http_settings(gateway: GatewayConfig) -> HttpSettings:
+    return HttpSettings(max_body_bytes=_max_body_bytes(gateway), cors_origins=gateway.cors_origins)
+
+
+def _max_body_bytes(gateway: GatewayConfig) -> int:
+    return int(gateway.limits.max_body_mb * BYTES_OF_MB)

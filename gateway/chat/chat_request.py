@@ -43,7 +43,9 @@ class AnswerFormat:
 
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
-    """`is_enveloped` makes malformed harmony impossible; a required tool or a format does so anyway."""
+    """`is_enveloped` makes malformed harmony impossible; a tool that is required or strict, or a format, does
+    so anyway.
+    """
 
     turns: tuple[Turn, ...]
     tools: tuple[FunctionTool, ...] = ()
@@ -72,4 +74,9 @@ class ChatRequest:
 
     @property
     def needs_envelope(self) -> bool:
-        return self.is_enveloped or self.tool_choice.use is ToolUse.REQUIRED or self.answer_format is not None
+        return (
+            self.is_enveloped
+            or self.tool_choice.use is ToolUse.REQUIRED
+            or self.answer_format is not None
+            or any(tool.is_strict for tool in self.tools)
+        )

@@ -52,7 +52,7 @@ def _response_formats(answer: AnswerFormat | None) -> tuple[ResponseFormat, ...]
 
 
 def _spoken(turns: Sequence[Turn]) -> Iterator[Message]:
-    results = _Results(turns)
+    outputs = iter(_outputs(turns))
     for turn in turns:
         match turn:
             case InstructionTurn():
@@ -63,49 +63,53 @@ def _spoken(turns: Sequence[Turn]) -> Iterator[Message]:
                 yield from _of_assistant(turn)
                 for call in turn.tool_calls:
                     yield Message.call(call.name, call.arguments)
-                    yield Message.result(call.name, results.take(call))
-            case ToolTurn():
-                results.check_called(turn)
+                    yield Message.result(call.name, next(outputs))
 
 
 def _of_assistant(turn: AssistantTurn) -> Iterator[Message]:
     if turn.reasoning:
         yield Message.reasoning(turn.reasoning)
-    if turn.content and turn.tool_calls:
+    if turn.content and (turn.tool_calls or turn.is_preamble):
         yield Message.preamble(turn.content)
     elif turn.content:
         yield Message.final(turn.content)
 
 
-class _Results:
-    """What tools have answered, by the ids of their calls."""
+def _outputs(turns: Sequence[Turn]) -> list[str]:
+    """Of all calls, in their order. A result is that of the nearest call before it with its id: some clients
+    count their ids anew in every turn.
+    """
+    outputs: list[str] = []
+    waiting: dict[str, tuple[int, ToolCall]] = {}
+    answered: set[str] = set()
+    for turn in turns:
+        match turn:
+            case AssistantTurn():
+                for call in turn.tool_calls:
+                    if call.call_id in waiting:
+                        raise _wrong(
+                            f"two tool calls have the id {call.call_id!r}, and no result stands between "
+                            f"them; each needs its own id, or its result before the next call"
+                        )
+                    waiting[call.call_id] = (len(outputs), call)
+                    outputs.append("")
+            case ToolTurn() if turn.call_id in waiting:
+                index, _ = waiting.pop(turn.call_id)
+                outputs[index] = turn.output
+                answered.add(turn.call_id)
+            case ToolTurn() if turn.call_id in answered:
+                raise _wrong(f"the tool call {turn.call_id!r} has two results; send one for each call")
+            case ToolTurn():
+                raise _wrong(
+                    f"a tool's result names the call {turn.call_id!r}, which no message before it makes"
+                )
+    for _, call in waiting.values():
+        raise _wrong(
+            f"the call {call.call_id!r} of the tool {call.name!r} has no result; send a message of the role "
+            f"tool with its id behind it"
+        )
+    return outputs
 
-    def __init__(self, turns: Sequence[Turn]) -> None:
-        self._id_to_output: dict[str, str] = {}
-        self._taken: set[str] = set()
-        for turn in turns:
-            if isinstance(turn, ToolTurn):
-                if turn.call_id in self._id_to_output:
-                    raise InvalidRequestError(
-                        f"the tool call {turn.call_id!r} has two results; send one for each call"
-                    ).about("messages")
-                self._id_to_output[turn.call_id] = turn.output
 
-    def take(self, call: ToolCall) -> str:
-        if call.call_id in self._taken:
-            raise InvalidRequestError(
-                f"two tool calls have the id {call.call_id!r}; each needs its own"
-            ).about("messages")
-        if call.call_id not in self._id_to_output:
-            raise InvalidRequestError(
-                f"the call {call.call_id!r} of the tool {call.name!r} has no result; send a message of the "
-                f"role tool with its id behind it"
-            ).about("messages")
-        self._taken.add(call.call_id)
-        return self._id_to_output[call.call_id]
-
-    def check_called(self, turn: ToolTurn) -> None:
-        if turn.call_id not in self._taken:
-            raise InvalidRequestError(
-                f"a tool's result names the call {turn.call_id!r}, which no message before it makes"
-            ).about("messages")
+def _wrong(what: str) -> InvalidRequestError:
+    return InvalidRequestError(what).about("messages")

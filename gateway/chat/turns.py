@@ -28,11 +28,15 @@ class UserTurn:
 
 @dataclass(frozen=True, slots=True)
 class AssistantTurn:
-    """What the model said: any of these three, in this order."""
+    """What the model said: any of these three, in this order.
+
+    Content before a call is a preamble to it; `is_preamble` says so where the call is in a later turn.
+    """
 
     reasoning: str = ""
     content: str = ""
     tool_calls: tuple[ToolCall, ...] = ()
+    is_preamble: bool = False
 
 
 @dataclass(frozen=True, slots=True)

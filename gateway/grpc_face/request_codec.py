@@ -82,7 +82,7 @@ def _tool(tool: pb.Tool, index: int) -> FunctionTool:
             raise InvalidRequestError(
                 f"the parameters of the tool {tool.name[:80]!r} are no JSON schema: {error}"
             ).about(f"tools[{index}].parameters") from error
-    return FunctionTool(tool.name, tool.description, parameters)
+    return FunctionTool(tool.name, tool.description, parameters, tool.strict)
 
 
 def _tool_choice(choice: pb.ToolChoice) -> ToolChoice:

@@ -33,7 +33,7 @@ class ErrorAnswer:
             "param": error.field,
             "code": _code(error),
         }
-        return cls(status, {"error": document}, {**_retry_header(error), **(headers or {})})
+        return cls(status, {"error": document}, {**_retry_headers(error), **(headers or {})})
 
     @property
     def body(self) -> bytes:
@@ -53,9 +53,9 @@ def _code(error: ExpertMeshError) -> str:
     return _WORD.sub("_", type(error).__name__.removesuffix("Error")).lower()
 
 
-def _retry_header(error: ExpertMeshError) -> dict[str, str]:
-    """Whole seconds, and never none."""
+def _retry_headers(error: ExpertMeshError) -> dict[str, str]:
+    """Whole seconds, and never none. Left to themselves, official clients send any 409 and 5xx again."""
     if not error.retryable:
-        return {}
+        return {"x-should-retry": "false"}
     wait_s = _DEFAULT_RETRY_S if error.retry_after_s is None else error.retry_after_s
-    return {"retry-after": str(max(1, math.ceil(wait_s)))}
+    return {"x-should-retry": "true", "retry-after": str(max(1, math.ceil(wait_s)))}

@@ -23,9 +23,9 @@ class TokenNames:
         """Bytes that are no characters alone become U+FFFD."""
         return self.bytes_of(token_id).decode("utf-8", errors="replace")
 
-    def width_of(self, token_id: int) -> int:
-        """Characters that it adds to a text; none that is special or ends inside a character adds any."""
-        return len(self._tokenizer.token_bytes(token_id).decode("utf-8", errors="ignore"))
+    def spoken_bytes_of(self, token_id: int) -> bytes:
+        """That it adds to a text; a special one adds none."""
+        return self._tokenizer.token_bytes(token_id)
 
     def legacy_text_of(self, token_id: int) -> str:
         """Bytes that are no characters alone are spelled out, so that two tokens have two names."""

@@ -7,14 +7,20 @@ from protos.errors import InvalidRequestError
 
 
 def check_calls(items: Sequence[Item]) -> None:
-    """Each has one output, behind it. Raises InvalidRequestError about the input."""
+    """Each has one output, behind it. Raises InvalidRequestError about the input.
+
+    An id may be used again when the call before has its output, as clients do that count anew in every turn.
+    """
     open_calls: dict[str, str] = {}
     known: set[str] = set()
     for item in items:
         match item:
             case CallItem(status=ItemStatus.COMPLETED):
-                if item.call_id in known:
-                    raise _wrong(f"two function calls have the call_id {item.call_id!r}; each needs its own")
+                if item.call_id in open_calls:
+                    raise _wrong(
+                        f"two function calls have the call_id {item.call_id!r}, and no output stands between "
+                        f"them; each needs its own, or its output before the next call"
+                    )
                 known.add(item.call_id)
                 open_calls[item.call_id] = item.name
             case CallOutputItem():

@@ -3,8 +3,9 @@
 Pure. Not here: which reasoning the model is shown again (harmony's history decides).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import groupby
 
 from gateway.chat.turns import AssistantTurn, InstructionTurn, ToolCall, ToolTurn, Turn, UserTurn
 from gateway.responses.items import (
@@ -22,20 +23,21 @@ from gateway.responses.items import (
 def turns_of(instructions: str | None, items: Iterable[Item]) -> tuple[Turn, ...]:
     """What the assistant says in a row becomes one turn, or several where its order asks for it."""
     turns: list[Turn] = [InstructionTurn(instructions)] if instructions else []
-    said = _Said()
-    for item in items:
-        if _is_cut_call(item):
-            continue
-        if not _is_said_by_assistant(item):
-            turns += said.turns()
-            said = _Said()
-            turns.append(_turn_of(item))
-            continue
-        if not said.has_room_for(item):
-            turns += said.turns()
-            said = _Said()
-        said.add(item)
-    return (*turns, *said.turns())
+    whole = (item for item in items if not _is_cut_call(item))
+    for is_said_by_assistant, group in groupby(whole, _is_said_by_assistant):
+        row = list(group)
+        turns += _assistant_turns(row) if is_said_by_assistant else map(_turn_of, row)
+    return tuple(turns)
+
+
+def _assistant_turns(row: Iterable[Item]) -> Iterator[AssistantTurn]:
+    said: list[_Said] = []
+    for item in row:
+        if not said or not said[-1].has_room_for(item):
+            said.append(_Said())
+        said[-1].add(item)
+    for index, each in enumerate(said):
+        yield each.turn(is_before_call=any(later.calls for later in said[index + 1 :]))
 
 
 def _is_cut_call(item: Item) -> bool:
@@ -67,31 +69,29 @@ def _turn_of(item: Item) -> Turn:
 
 @dataclass
 class _Said:
-    """One turn of the assistant, as far as it has come: reasoning, then text, then calls."""
+    """One turn of the assistant, as far as it has come: reasoning, then a text, then calls."""
 
     reasoning: list[str] = field(default_factory=list)
-    content: list[str] = field(default_factory=list)
+    message: MessageItem | None = None
     calls: list[ToolCall] = field(default_factory=list)
-    is_answered: bool = False  # what was said was no preamble
 
     def has_room_for(self, item: Item) -> bool:
-        match item:
-            case CallItem():
-                return True
-            case _:
-                return not self.calls and not self.is_answered
+        return isinstance(item, CallItem) or (self.message is None and not self.calls)
 
     def add(self, item: Item) -> None:
         match item:
             case ReasoningItem():
                 self.reasoning.append(item.text)
             case MessageItem():
-                self.content.append(item.text)
-                self.is_answered = item.phase is not Phase.COMMENTARY
+                self.message = item
             case CallItem():
                 self.calls.append(ToolCall(item.call_id, item.name, item.arguments))
 
-    def turns(self) -> tuple[AssistantTurn, ...]:
-        if not (self.reasoning or self.content or self.calls):
-            return ()
-        return (AssistantTurn("\n".join(self.reasoning), "\n".join(self.content), tuple(self.calls)),)
+    def turn(self, *, is_before_call: bool) -> AssistantTurn:
+        """`is_before_call`: a later turn of the same row calls; clients may have left the phase out."""
+        reasoning, calls = "\n".join(self.reasoning), tuple(self.calls)
+        if self.message is None:
+            return AssistantTurn(reasoning, "", calls)
+        phase = self.message.phase
+        is_preamble = phase is Phase.COMMENTARY or (phase is None and is_before_call)
+        return AssistantTurn(reasoning, self.message.text, calls, is_preamble=is_preamble and not calls)

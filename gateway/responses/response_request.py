@@ -20,14 +20,6 @@ from workers.grammar.spec import GrammarSpec
 
 
 @dataclass(frozen=True, slots=True)
-class DeclaredTool:
-    """`is_strict`: the arguments are held to the schema while they are written."""
-
-    function: FunctionTool
-    is_strict: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class ToolSelection:
     """`allowed`, if given: the names of the tools that may be called; the others are as if undeclared."""
 
@@ -82,7 +74,7 @@ class ResponseRequest:
     input: tuple[Item | ItemReference, ...]
     instructions: str | None = None
     previous_response_id: str | None = None
-    tools: tuple[DeclaredTool, ...] = ()
+    tools: tuple[FunctionTool, ...] = ()
     tool_selection: ToolSelection = field(default_factory=ToolSelection)
     parallel_tool_calls: bool = True
     text_format: TextFormat = field(default_factory=TextFormat)
@@ -104,10 +96,10 @@ class ResponseRequest:
         self._check_allowed()
 
     @property
-    def offered_tools(self) -> tuple[DeclaredTool, ...]:
+    def offered_tools(self) -> tuple[FunctionTool, ...]:
         """Those that the model is told of this time."""
         allowed = self.tool_selection.allowed
-        return self.tools if allowed is None else tuple(t for t in self.tools if t.function.name in allowed)
+        return self.tools if allowed is None else tuple(t for t in self.tools if t.name in allowed)
 
     def chat_request(self, context: tuple[Item, ...]) -> ChatRequest:
         """`context`: all items that the answer is to follow, the input included; it is checked here."""
@@ -116,19 +108,17 @@ class ResponseRequest:
         if not turns:
             raise InvalidRequestError("nothing of the input is for the model; send a message").about("input")
         options = GenerationOptions(self.sampling, self.max_output_tokens)
-        offered = self.offered_tools
         return ChatRequest(
             turns,
-            tuple(tool.function for tool in offered),
+            self.offered_tools,
             self.tool_selection.choice,
             self.text_format.answer_format(),
             self.effort,
             options,
-            is_enveloped=any(tool.is_strict for tool in offered),
         )
 
     def _check_allowed(self) -> None:
-        names = [tool.function.name for tool in self.tools]
+        names = [tool.name for tool in self.tools]
         for name in self.tool_selection.allowed or ():
             if name not in names:
                 raise InvalidRequestError(

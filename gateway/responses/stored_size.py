@@ -28,8 +28,7 @@ def response_bytes(response: Response, num_items: int) -> int:
     """Without its items."""
     request = response.request
     tools = sum(
-        _text_bytes(tool.function.description) + _text_bytes(json.dumps(tool.function.parameters))
-        for tool in request.tools
+        _text_bytes(tool.description) + _text_bytes(json.dumps(tool.parameters)) for tool in request.tools
     )
     metadata = sum(_text_bytes(key) + _text_bytes(value) for key, value in request.labels.metadata.items())
     texts = _text_bytes(request.instructions or "") + _text_bytes(json.dumps(request.text_format.schema))

@@ -57,10 +57,9 @@ class ChatBody(GenerationBody):
 
     def request(self) -> ChatRequest:
         """Raises InvalidRequestError about the field."""
-        tools = self.tools or []
         return ChatRequest(
             turns_of(self.messages),
-            functions_of(tools),
+            functions_of(self.tools or []),
             tool_choice_of(self.tool_choice),
             self._answer_format(),
             self._effort(),
@@ -69,7 +68,6 @@ class ChatBody(GenerationBody):
                 self._num_logprobs(),
                 reasoning_budget=None if self.reasoning is None else self.reasoning.max_tokens,
             ),
-            is_enveloped=any(tool.function.strict for tool in tools),
         )
 
     def _max_tokens(self) -> int | None:

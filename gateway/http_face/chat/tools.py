@@ -44,8 +44,8 @@ Choice = Annotated[
 
 def functions_of(tools: Sequence[Tool]) -> tuple[FunctionTool, ...]:
     return tuple(
-        FunctionTool(tool.function.name, tool.function.description or "", tool.function.parameters)
-        for tool in tools
+        FunctionTool(function.name, function.description or "", function.parameters, bool(function.strict))
+        for function in (tool.function for tool in tools)
     )
 
 

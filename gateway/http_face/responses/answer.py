@@ -6,10 +6,11 @@ Pure. Not here: the events of a stream (`events`), and what clients send (`body`
 from collections.abc import Sequence
 
 from gateway.chat.chat_request import ToolUse
+from gateway.harmony.settings import FunctionTool
 from gateway.http_face.token_names import TokenNames
 from gateway.responses.items import CallItem, CallOutputItem, Item, MessageItem, Phase, ReasoningItem, Speaker
 from gateway.responses.response import Response, ResponseStatus
-from gateway.responses.response_request import DeclaredTool, FormatKind, TextFormat, ToolSelection
+from gateway.responses.response_request import FormatKind, TextFormat, ToolSelection
 from model.sampling.sampled_tokens import PositionLogprobs
 from workers.engine.events import Usage
 
@@ -128,15 +129,14 @@ def _usage(usage: Usage) -> Json:
     }
 
 
-def _tool(tool: DeclaredTool) -> Json:
-    function = tool.function
+def _tool(function: FunctionTool) -> Json:
     parameters = None if function.parameters is None else dict(function.parameters)
     return {
         "type": "function",
         "name": function.name,
         "description": function.description or None,
         "parameters": parameters,
-        "strict": tool.is_strict,
+        "strict": function.is_strict,
     }
 
 

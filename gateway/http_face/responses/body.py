@@ -15,7 +15,6 @@ from gateway.http_face.responses.items_body import FunctionName, Input
 from gateway.http_face.responses.refusals import check_kinds
 from gateway.responses.items import Item, ItemReference, MessageItem, Speaker
 from gateway.responses.response_request import (
-    DeclaredTool,
     FormatKind,
     Labels,
     ResponseRequest,
@@ -42,10 +41,8 @@ class ToolBody(BodyModel):
     output_schema: Annotated[Any, Ignored("the model is told of arguments alone")] = None
     # "async" is refused as unknown: no field can have this name
 
-    def tool(self) -> DeclaredTool:
-        return DeclaredTool(
-            FunctionTool(self.name, self.description or "", self.parameters), bool(self.strict)
-        )
+    def tool(self) -> FunctionTool:
+        return FunctionTool(self.name, self.description or "", self.parameters, bool(self.strict))
 
 
 class NamedToolBody(BodyModel):

@@ -90,6 +90,40 @@ def test_parallel_calls_are_told_one_after_the_other_each_with_its_result() -> N
     ]
 
 
+def test_a_preamble_whose_call_comes_later_stays_commentary() -> None:
+    turns = (
+        UserTurn("Go"),
+        AssistantTurn("hm", "I add.", is_preamble=True),
+        AssistantTurn("one more", "", (ToolCall("x", "add", "{}"),)),
+        ToolTurn("x", "one"),
+    )
+    assert spoken(*turns)[1:] == [
+        Message.reasoning("hm"),
+        Message.preamble("I add."),
+        Message.reasoning("one more"),
+        Message.call("add", "{}"),
+        Message.result("add", "one"),
+    ]
+
+
+def test_an_id_that_is_used_again_is_that_of_the_nearest_call_before() -> None:
+    first, second = ToolCall("x", "add", '{"a":1}'), ToolCall("x", "add", '{"a":2}')
+    turns = (
+        AssistantTurn(tool_calls=(first,)),
+        ToolTurn("x", "one"),
+        UserTurn("Again"),
+        AssistantTurn(tool_calls=(second,)),
+        ToolTurn("x", "two"),
+    )
+    assert spoken(*turns) == [
+        Message.call("add", '{"a":1}'),
+        Message.result("add", "one"),
+        Message.of(Role.USER, "Again"),
+        Message.call("add", '{"a":2}'),
+        Message.result("add", "two"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("turns", "words"),
     [

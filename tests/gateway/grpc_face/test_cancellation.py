@@ -1,65 +1,23 @@
 """A client that goes, and one that reads slowly: neither costs pages or memory for long. In both modes."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
 
 import grpc
 import grpc.aio
 import pytest
 
 from gateway.calls.call_settings import CallSettings
-from gateway.engine_link.grpc_link import GrpcEngineLink
-from gateway.engine_link.link import EngineLink
 from model.tokenizer.tokenizer import Tokenizer
 from protos.gen.v1 import inference_pb2 as pb
-from tests.gateway.engine_here import engine_here
 from tests.gateway.engine_link.hearing import until
 from tests.gateway.grpc_face.served import Served, Streamed, serving
 from tests.gateway.scripted_link import ScriptedLink
-from tests.workers.attention.paper_worker import PaperWorker
-from tests.workers.engine.paper_engine import PaperEngine
+from tests.gateway.stepping_engine import NUM_PAGES, STEP_S, Mode, at_a_worker, in_this_process
 from workers.engine.request import GenerationRequest
-
-STEP_S = 0.1
-"""Far longer than it takes to tell the engine anything, so that counting steps is fair."""
-NUM_PAGES = 200
-
-
-@dataclass
-class Stepping:
-    """A link, and what is known of the engine behind it."""
-
-    link: EngineLink
-    num_steps: Callable[[], int]
-    num_free_pages: Callable[[], int]
-
-
-@asynccontextmanager
-async def in_this_process() -> AsyncIterator[Stepping]:
-    paper = PaperEngine(num_pages=NUM_PAGES)
-    paper.model.step_s = STEP_S
-    async with engine_here(paper.core, paper.admission) as link:
-        yield Stepping(link, lambda: paper.core.statistics.num_steps, lambda: paper.core.pool.num_free)
-
-
-@asynccontextmanager
-async def at_a_worker() -> AsyncIterator[Stepping]:
-    worker = PaperWorker()
-    worker.step_s = STEP_S
-    link = GrpcEngineLink(worker.server.address)
-    link.start()
-    await until(lambda: link.load is not None)
-    yield Stepping(
-        link, lambda: worker.paper.core.statistics.num_steps, lambda: worker.paper.core.pool.num_free
-    )
-    await link.aclose()
-    await asyncio.to_thread(worker.shut_down)
 
 
 def endless(number: int) -> pb.GenerateRequest:
-    """The vocabulary on paper has 50 tokens, so its prompts are ids."""
     return pb.GenerateRequest(
         token_ids=pb.TokenIds(ids=[number, 2, 3]), options=pb.GenerationOptions(max_tokens=700)
     )
@@ -94,10 +52,10 @@ async def let_the_deadline_pass(served: Served) -> None:
     "leave", [cancel, cancel_the_unary_twin, close_the_connection, let_the_deadline_pass]
 )
 async def test_a_client_that_goes_frees_its_pages_within_two_steps(
-    tokenizer: Tokenizer, mode: Callable[[], "AsyncIterator[Stepping]"], leave: object
+    tokenizer: Tokenizer, mode: Mode, leave: Callable[[Served], Awaitable[None]]
 ) -> None:
-    async with mode() as engine, serving(engine.link, tokenizer) as served:  # type: ignore[attr-defined]
-        await leave(served)  # type: ignore[operator]
+    async with mode() as engine, serving(engine.link, tokenizer) as served:
+        await leave(served)
         before = engine.num_steps()
         assert before > 0
         await until(lambda: engine.num_free_pages() == NUM_PAGES)

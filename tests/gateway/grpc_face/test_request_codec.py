@@ -32,7 +32,7 @@ def test_a_chat_with_everything_in_it() -> None:
         ],
         tools=[
             pb.Tool(name="clock", description="Time.", parameters='{"z": 1, "a": 2}'),
-            pb.Tool(name="bell"),
+            pb.Tool(name="bell", strict=True),
         ],
         tool_choice=pb.ToolChoice(name="clock"),
         response_format=pb.ResponseFormat(grammar=pb.Grammar(regex="x+"), name="xs", description="Many."),
@@ -47,7 +47,10 @@ def test_a_chat_with_everything_in_it() -> None:
         AssistantTurn("c", "d", (ToolCall("1", "clock", "{}"),)),
         ToolTurn("1", "noon"),
     )
-    assert request.tools == (FunctionTool("clock", "Time.", {"z": 1, "a": 2}), FunctionTool("bell"))
+    assert request.tools == (
+        FunctionTool("clock", "Time.", {"z": 1, "a": 2}),
+        FunctionTool("bell", is_strict=True),
+    )
     assert list(request.tools[0].parameters or ()) == ["z", "a"], "in the client's order"
     assert request.tool_choice == ToolChoice(ToolUse.REQUIRED, "clock")
     assert request.answer_format == AnswerFormat(GrammarSpec.regex("x+"), "xs", "Many.")

@@ -7,15 +7,19 @@ A seed gives the same inputs again. `test_fuzz` runs a few hundred.
 
 import argparse
 import asyncio
+import gc
+import os
 import random
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, NamedTuple
 from zlib import crc32
 
 from gateway.http_face.settings import HttpSettings
+from gateway.responses.response_settings import ResponseSettings
 from model.tokenizer import Tokenizer
 from tests.gateway.http_face.fuzzed_inputs import fuzzed_inputs
 from tests.gateway.http_face.running_face import RunningFace, byte_tokenizer, quiet, running_face
@@ -25,6 +29,24 @@ IN_FLIGHT = 8
 PATIENT = HttpSettings(
     max_body_bytes=100_000, header_timeout_s=0.5, body_timeout_s=0.5, write_timeout_s=1.0, keep_alive_s=0.5
 )
+FEW = ResponseSettings(max_responses=10)  # so that they are all there after a tenth of the inputs
+
+
+class Remains(NamedTuple):
+    """What a face holds when all that it was sent has ended."""
+
+    num_calls: int
+    num_responses: int
+    num_objects: int
+    resident_mb: float
+
+    @classmethod
+    def of(cls, running: RunningFace) -> "Remains":
+        gc.collect()
+        resident = int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        return cls(
+            running.inference.book.num_live, len(running.store), len(gc.get_objects()), resident / (1 << 20)
+        )
 
 
 class Fuzz:
@@ -69,14 +91,23 @@ def check(answer: Answer, data: bytes) -> None:
     if answer.status >= 400 and answer.body:
         assert answer.error["message"], data
     elif answer.headers.get("content-type", "").startswith("text/event-stream"):
-        assert answer.events[-1] == "[DONE]", (answer, data)
+        assert is_last_event(answer.events[-1]), (answer, data)
 
 
-async def fuzz(tokenizer: Tokenizer, num_inputs: int, seed: int) -> Counter[str]:
-    async with running_face(tokenizer, PATIENT) as running:
+def is_last_event(event: Any) -> bool:
+    """A stream of a response ends in an event of its own."""
+    return event == "[DONE]" or event["type"] in ("response.completed", "response.incomplete")
+
+
+async def fuzz(tokenizer: Tokenizer, num_inputs: int, seed: int) -> tuple[Counter[str], list[Remains]]:
+    """-> what came back, and what was held at the first tenth of the inputs and at the end."""
+    async with running_face(tokenizer, PATIENT, kept=FEW) as running:
         fuzzing = Fuzz(running, random.Random(seed))
-        await fuzzing.run(num_inputs)
-        return fuzzing.statuses
+        remains: list[Remains] = []
+        for part in (num_inputs // 10, num_inputs - num_inputs // 10):
+            await fuzzing.run(part)
+            remains.append(Remains.of(running))
+        return fuzzing.statuses, remains
 
 
 def main() -> None:
@@ -86,8 +117,10 @@ def main() -> None:
     arguments = parser.parse_args()
     began = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
-        statuses = asyncio.run(fuzz(byte_tokenizer(Path(folder)), arguments.inputs, arguments.seed))
+        statuses, remains = asyncio.run(fuzz(byte_tokenizer(Path(folder)), arguments.inputs, arguments.seed))
     print(f"{arguments.inputs} inputs in {time.perf_counter() - began:.0f} s: {dict(statuses.most_common())}")
+    for when, held in zip(("after a tenth", "at the end"), remains, strict=True):
+        print(f"{when}: {held}")
 
 
 if __name__ == "__main__":

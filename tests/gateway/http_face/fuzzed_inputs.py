@@ -8,7 +8,12 @@ from typing import Any
 
 from tests.gateway.http_face.wire import raw_request
 
-PATHS = ("/v1/chat/completions", "/v1/completions", "/v1/classify")
+CHAT, COMPLETIONS, CLASSIFY, RESPONSES = PATHS = (
+    "/v1/chat/completions",
+    "/v1/completions",
+    "/v1/classify",
+    "/v1/responses",
+)
 SEEDS: list[dict[str, Any]] = [
     {
         "model": "tiny",
@@ -49,6 +54,41 @@ SEEDS: list[dict[str, Any]] = [
     {"model": "tiny", "prompt": ["One", "Two"], "n": 2, "echo": True, "logprobs": 1, "max_tokens": 4},
     {"model": "tiny", "input": ["A", "B"], "policy": "No B.", "labels": ["yes", "no"], "rationale": True},
     {"model": "tiny", "prompt": [1, 2, 3], "stream": True, "max_tokens": 9, "top_p": 0.9, "min_p": 0.1},
+    {
+        "model": "tiny",
+        "instructions": "Be short.",
+        "input": [
+            {
+                "type": "message",
+                "role": "user",
+                "content": [{"type": "input_text", "text": "How cold is it?"}],
+            },
+            {"type": "reasoning", "summary": [], "content": [{"type": "reasoning_text", "text": "Hm."}]},
+            {"type": "message", "role": "assistant", "content": "I look.", "phase": "commentary"},
+            {"type": "function_call", "call_id": "call_1", "name": "f", "arguments": "{}"},
+            {"type": "function_call_output", "call_id": "call_1", "output": "7"},
+        ],
+        "tools": [{"type": "function", "name": "f", "parameters": {"type": "object"}, "strict": True}],
+        "tool_choice": {
+            "type": "allowed_tools",
+            "mode": "auto",
+            "tools": [{"type": "function", "name": "f"}],
+        },
+        "include": ["message.output_text.logprobs"],
+        "top_logprobs": 2,
+        "reasoning": {"effort": "low"},
+        "metadata": {"a": "b"},
+        "stream": True,
+    },
+    {
+        "model": "tiny",
+        "input": "Hi",
+        "text": {"format": {"type": "json_schema", "name": "x", "schema": {"type": "object"}}},
+        "max_output_tokens": 4,
+        "store": False,
+    },
+    {"model": "tiny", "input": "Hi", "background": True, "temperature": 0.5, "user": "u"},
+    {"model": "tiny", "input": "Hi", "previous_response_id": "resp_1", "stream": True},
 ]
 ODD: list[Any] = [
     *(None, True, False, 0, -1, 1, 2**31, 2**63, -(2**63) - 1, 10**30, 0.5, -0.0, 1e308, 5e-324),
@@ -56,12 +96,18 @@ ODD: list[Any] = [
     *([], {}, [[]], [None], {"": None}, {"type": "text"}, ["a"] * 50, list(range(300))),
     *({"type": "function", "function": {"name": "f"}}, "tiny", "user", "assistant"),
 ]
-NEW_KEYS = ("stream", "n", "zz", "type", "role", "content", "prompt")
+NEW_KEYS = ("stream", "n", "zz", "type", "role", "content", "prompt", "background", "store", "id")
 BROKEN_JSON = (b"NaN", b"1e999", b'"a":', b"[" * 300, b"\\ud800", b"9" * 5000)
 METHODS = ("POST", "POST", "POST", "GET", "HEAD", "PUT", "DELETE", "BREW", "OPTIONS")
 ADDRESSES = (
     *PATHS,
     *("/v1/policies/a", "/v1/policies/a/1", "/v1/models/tiny", "/v1/models/%ff", "/openapi.json"),
+    *(
+        "/v1/responses/resp_1",
+        "/v1/responses/resp_1/cancel",
+        "/v1/responses/resp_1?stream=true&starting_after=2",
+    ),
+    *("/v1/responses/resp_1/input_items?limit=3&after=x", "/v1/responses/%ff/input_items?order=up"),
     *("*", "/v1/%2e%2e", "//", "/?x=%"),
 )
 HEADERS: tuple[dict[str, str], ...] = (
@@ -151,7 +197,13 @@ def _with_fuzzed_body(chance: random.Random) -> bytes:
 
 def _fit_path(body: dict[str, Any], chance: random.Random) -> str:
     """Mostly where such a body belongs."""
-    key_to_path = dict(zip(("messages", "prompt", "input"), PATHS, strict=True))
+    key_to_path = {
+        "messages": CHAT,
+        "prompt": COMPLETIONS,
+        "policy": CLASSIFY,
+        "labels": CLASSIFY,
+        "input": RESPONSES,
+    }
     fit = [path for key, path in key_to_path.items() if key in body]
     return fit[0] if fit and chance.random() < 0.8 else chance.choice(PATHS)
 

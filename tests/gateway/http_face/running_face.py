@@ -1,5 +1,9 @@
-"""An HTTP face on a free port, over an engine that a test has scripted; in the end nothing of it is left."""
+"""An HTTP face on a free port, over an engine that a test has scripted; in the end nothing of it is left.
 
+It serves what the face of production serves, the Responses API too.
+"""
+
+import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -10,8 +14,12 @@ from gateway.calls.call_settings import CallSettings
 from gateway.classify.policy_store import PolicyStore
 from gateway.engine_link.link import EngineLink
 from gateway.http_face.http_face import HttpFace
+from gateway.http_face.responses.endpoints import response_endpoints
 from gateway.http_face.settings import HttpSettings
 from gateway.inference import Inference
+from gateway.responses.memory_store import MemoryStore
+from gateway.responses.response_settings import ResponseSettings
+from gateway.responses.responses import Responses
 from gateway.served_model import ServedModel
 from model.tokenizer import Tokenizer
 from model.tokenizer.byte_tokenizer import write_byte_tokenizer
@@ -29,6 +37,7 @@ class RunningFace:
     face: HttpFace
     link: ScriptedLink
     inference: Inference
+    store: MemoryStore
 
     @property
     def host(self) -> str:
@@ -68,17 +77,23 @@ async def running_face(
     settings: HttpSettings | None = None,
     calls: CallSettings | None = None,
     link: ScriptedLink | None = None,
+    kept: ResponseSettings | None = None,
 ) -> AsyncGenerator[RunningFace, None]:
     """When it has ended, no call is live and no task is left."""
     link = link or ScriptedLink(tokenizer)
     inference = inference_over(link, tokenizer, calls)
-    face = HttpFace(inference, paper_policies(), "127.0.0.1", 0, settings)
+    kept = kept or ResponseSettings()
+    store = MemoryStore(kept, time.monotonic)
+    responses = Responses(inference, store, kept)
+    endpoints = response_endpoints(responses, inference.model)
+    face = HttpFace(inference, paper_policies(), "127.0.0.1", 0, settings, endpoints)
     await face.start()
     try:
-        yield RunningFace(face, link, inference)
+        yield RunningFace(face, link, inference, store)
     finally:
         await face.aclose()
         await inference.book.aclose()
+        await responses.aclose()
     assert link.num_running == 0
     assert inference.book.num_live == 0
     await nothing_is_left()

@@ -42,6 +42,7 @@ def test_every_error_is_an_answer(kind: type[ExpertMeshError]) -> None:
     assert code.replace("_", "").isalpha()
     assert code == code.lower()
     assert ("retry-after" in answer.headers) == kind.retryable
+    assert answer.headers["x-should-retry"] == ("true" if kind.retryable else "false")
 
 
 def test_it_says_which_field() -> None:
@@ -65,4 +66,4 @@ def test_codes_that_clients_know() -> None:
 def test_waits_are_whole_seconds(wait_s: float | None, seconds: str) -> None:
     for error in (CapacityError("full"), NotReadyError("soon")):
         error.retry_after_s = wait_s
-        assert ErrorAnswer.of(error).headers == {"retry-after": seconds}
+        assert ErrorAnswer.of(error).headers == {"x-should-retry": "true", "retry-after": seconds}

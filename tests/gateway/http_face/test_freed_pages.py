@@ -1,102 +1,90 @@
-"""A client that closes its connection: the engine's pages are free within two of its steps."""
+"""A client that closes its connection: the engine's pages are free within two of its steps. In both modes."""
 
-import asyncio
-from dataclasses import dataclass, field
+import time
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
-from gateway.engine_link.local_link import LocalEngineLink
+from gateway.engine_link.link import EngineLink
 from gateway.http_face.http_face import HttpFace
+from gateway.http_face.responses.endpoints import response_endpoints
+from gateway.responses.memory_store import MemoryStore
+from gateway.responses.response_settings import ResponseSettings
+from gateway.responses.responses import Responses
 from model.tokenizer import Tokenizer
 from tests.gateway.engine_link.hearing import until
 from tests.gateway.http_face.running_face import inference_over, paper_policies
 from tests.gateway.http_face.wire import raw_request, wire_to
-from tests.workers.engine.paper_engine import PaperEngine
-from workers.engine.door import Deliver
-from workers.engine.events import ChoiceDelta
-from workers.engine.load import EngineLoad, ServingState
+from tests.gateway.stepping_engine import NUM_PAGES, Mode, at_a_worker, in_this_process
+from workers.engine.events import ChoiceDelta, Event
+from workers.engine.load import EngineLoad
 from workers.engine.request import GenerationRequest
 
-NUM_PAGES = 200
 MAX_STEPS = 2
-ENDLESS = {"model": "tiny", "prompt": [1, 2, 3, 4, 5, 6, 7], "max_tokens": 150}
+TEXT = ("/v1/completions", {"model": "tiny", "prompt": [1, 2, 3, 4, 5, 6, 7], "max_tokens": 150})
+CHAT = (
+    "/v1/chat/completions",
+    {"model": "tiny", "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 150},
+)
+RESPONSE = ("/v1/responses", {"model": "tiny", "input": "Hi", "max_output_tokens": 150})
+STREAMED = {"stream": True}
 
 
-@dataclass(slots=True)
-class SteppedEngine:
-    """An EngineDoor whose steps are the test's, so that it can count them."""
+@dataclass
+class SpokenLink:
+    """An `EngineLink`. Tokens on paper have no text, and a stream says nothing that has none."""
 
-    deliver: Deliver
-    paper: PaperEngine = field(default_factory=lambda: PaperEngine(num_pages=NUM_PAGES))
-    told: list[str] = field(default_factory=list)  # of cancelled requests
-
-    @property
-    def context_limit(self) -> int:
-        return self.paper.admission.context_limit
-
-    @property
-    def load(self) -> EngineLoad:
-        return EngineLoad(0, 0, NUM_PAGES, NUM_PAGES, ServingState.SERVING)
+    link: EngineLink
 
     @property
-    def num_requests(self) -> int:
-        return int(self.paper.core.has_work)
+    def load(self) -> EngineLoad | None:
+        return self.link.load
 
-    def submit(self, request: GenerationRequest) -> None:
-        self.paper.submit(request)
-
-    def cancel(self, request_id: str) -> None:
-        self.told.append(request_id)
-        self.paper.core.cancel(request_id)
-
-    def drain(self, timeout_s: float | None = None) -> bool:
-        raise AssertionError(f"nobody drains it: {timeout_s}")
-
-    def wait_ended(self, timeout_s: float | None = None) -> bool:
-        raise AssertionError(f"nobody waits for it: {timeout_s}")
-
-    def step(self) -> None:
-        """Tokens on paper have no text, and a stream says nothing that has none."""
-        events = self.paper.step()
-        self.deliver([each._replace(text="x") if isinstance(each, ChoiceDelta) else each for each in events])
+    async def submit(self, request: GenerationRequest) -> AsyncGenerator[Event, None]:
+        async with aclosing(self.link.submit(request)) as events:
+            async for event in events:
+                if isinstance(event, ChoiceDelta):
+                    yield event._replace(text="x" * len(event.token_ids))
+                else:
+                    yield event
 
 
+@pytest.mark.parametrize("mode", [in_this_process, at_a_worker])
 @pytest.mark.parametrize(
-    "change",
-    [{"stream": True}, {"stream": True, "n": 3}, {}, {"stream": True, "prompt": [[1, 2], [3]]}],
+    ("to", "change"),
+    [
+        *((to, change) for to in (TEXT, CHAT, RESPONSE) for change in ({}, STREAMED)),
+        *((to, {**STREAMED, "n": 3}) for to in (TEXT, CHAT)),
+        (TEXT, {**STREAMED, "prompt": [[1, 2], [3]]}),
+    ],
     ids=str,
 )
-def test_pages_are_free_within_two_steps(change: dict[str, Any], tokenizer: Tokenizer) -> None:
-    async def run() -> int:
-        engines: list[SteppedEngine] = []
-
-        def make(deliver: Deliver) -> SteppedEngine:
-            engines.append(SteppedEngine(deliver))
-            return engines[0]
-
-        inference = inference_over(LocalEngineLink(make), tokenizer)
-        engine = engines[0]
-        face = HttpFace(inference, paper_policies(), "127.0.0.1", 0)
+async def test_pages_are_free_within_two_steps(
+    tokenizer: Tokenizer, mode: Mode, to: tuple[str, dict[str, Any]], change: dict[str, Any]
+) -> None:
+    path, body = to
+    async with mode() as engine:
+        inference = inference_over(SpokenLink(engine.link), tokenizer)
+        kept = ResponseSettings()
+        responses = Responses(inference, MemoryStore(kept, time.monotonic), kept)
+        endpoints = response_endpoints(responses, inference.model)
+        face = HttpFace(inference, paper_policies(), "127.0.0.1", 0, more_endpoints=endpoints)
         await face.start()
         async with wire_to(int(face.address.rpartition(":")[2])) as wire:
-            await wire.send(raw_request("POST", "/v1/completions", {**ENDLESS, **change}))
-            num_calls = 2 if isinstance(change.get("prompt", [0])[0], list) else 1
-            await until(lambda: inference.book.num_live == num_calls and engine.paper.core.has_work)
-            for _ in range(9):
-                await asyncio.sleep(0.01)
-                engine.step()
+            await wire.send(raw_request("POST", path, {**body, **change}))
+            await until(lambda: engine.num_steps() > MAX_STEPS)
             if "stream" in change:
                 await wire.head()
-        assert engine.paper.core.pool.num_free < NUM_PAGES
-        await until(lambda: len(engine.told) == num_calls)  # without any step of the engine
-        num_steps = 0
-        while engine.paper.core.pool.num_free < NUM_PAGES:
-            engine.step()
-            num_steps += 1
-            assert num_steps <= MAX_STEPS
+                await wire.chunk()
+            assert inference.book.num_live == (2 if "prompt" in change else 1)
+            assert engine.num_free_pages() < NUM_PAGES
+        before = engine.num_steps()
+        await until(lambda: engine.num_free_pages() == NUM_PAGES)
+        assert engine.num_steps() - before <= MAX_STEPS
+        await until(lambda: inference.book.num_live == 0)
         await face.aclose()
         await inference.book.aclose()
-        return num_steps
-
-    assert asyncio.run(run()) <= MAX_STEPS
+        await responses.aclose()

@@ -12,7 +12,9 @@ NUM_INPUTS = 250
 
 @pytest.mark.parametrize("seed", [11, 12])
 def test_no_input_is_answered_by_a_fault(seed: int, tokenizer: Tokenizer) -> None:
-    statuses = asyncio.run(fuzz(tokenizer, NUM_INPUTS, seed))
+    statuses, remains = asyncio.run(fuzz(tokenizer, NUM_INPUTS, seed))
     assert statuses.total() == NUM_INPUTS
     assert statuses["200"] > 5
     assert statuses["400"] > NUM_INPUTS / 5
+    assert [held.num_calls for held in remains] == [0, 0]
+    assert remains[-1].num_responses > 0

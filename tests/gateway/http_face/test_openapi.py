@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+import time
 from collections import Counter
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.strategies import SearchStrategy
+from pydantic import BaseModel
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
@@ -24,6 +26,11 @@ from gateway.http_face.chat.body import ChatBody
 from gateway.http_face.completions.body import CompletionBody
 from gateway.http_face.endpoints import all_endpoints
 from gateway.http_face.openapi import openapi_document, openapi_endpoint
+from gateway.http_face.responses.body import ResponseBody
+from gateway.http_face.responses.endpoints import response_endpoints
+from gateway.responses.memory_store import MemoryStore
+from gateway.responses.response_settings import ResponseSettings
+from gateway.responses.responses import Responses
 from model.tokenizer import Tokenizer
 from tests.gateway.http_face.face_in_thread import FaceInThread
 from tests.gateway.http_face.running_face import MODEL, inference_over, paper_policies, running_face
@@ -45,7 +52,13 @@ CHECKS = (
 
 @pytest.fixture(scope="module")
 def document(tokenizer: Tokenizer) -> dict[str, Any]:
-    endpoints = all_endpoints(inference_over(ScriptedLink(tokenizer), tokenizer), paper_policies())
+    inference = inference_over(ScriptedLink(tokenizer), tokenizer)
+    kept = ResponseSettings()
+    responses = Responses(inference, MemoryStore(kept, time.monotonic), kept)
+    endpoints = (
+        *all_endpoints(inference, paper_policies()),
+        *response_endpoints(responses, inference.model),
+    )
     return openapi_document((*endpoints, openapi_endpoint(endpoints)))
 
 
@@ -71,9 +84,14 @@ def test_every_operation_is_answered_and_no_other_method_is(
 
 
 @pytest.mark.parametrize(
-    ("path", "model"), [("/v1/chat/completions", ChatBody), ("/v1/completions", CompletionBody)]
+    ("path", "model"),
+    [
+        ("/v1/chat/completions", ChatBody),
+        ("/v1/completions", CompletionBody),
+        ("/v1/responses", ResponseBody),
+    ],
 )
-def test_it_lists_every_field(document: dict[str, Any], path: str, model: type[ChatBody]) -> None:
+def test_it_lists_every_field(document: dict[str, Any], path: str, model: type[BaseModel]) -> None:
     body = document["paths"][path]["post"]["requestBody"]["content"]["application/json"]["schema"]
     schema = document["components"]["schemas"][body["$ref"].rpartition("/")[2]]
     assert schema["properties"].keys() == model.model_fields.keys()
@@ -104,6 +122,7 @@ def test_whatever_the_schema_allows_is_answered_as_it_says(
                 statuses += _statuses(cases, face.url)
     assert statuses["/v1/chat/completions", 200] > 0.1 * NUM_EXAMPLES
     assert statuses["/v1/completions", 200] > 0.1 * NUM_EXAMPLES
+    assert statuses["/v1/responses", 200] > 0
 
 
 def _statuses(cases: SearchStrategy[Any], url: str) -> Counter[tuple[str, int]]:

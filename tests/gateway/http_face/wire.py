@@ -43,10 +43,11 @@ def parse_events(body: bytes) -> list[Any]:
     assert body.endswith(b"\n\n")
     events: list[Any] = []
     for part in body.decode().split("\n\n")[:-1]:
-        assert part.startswith("data: ")
-        assert len(part.splitlines()) == 1, "one line, for clients that split at any end of line"
-        data = part.removeprefix("data: ")
+        *names, line = part.splitlines()  # as clients do that split at any end of line
+        assert line.startswith("data: ")
+        data = line.removeprefix("data: ")
         events.append(data if data == "[DONE]" else json.loads(data))
+        assert names in ([], [f"event: {events[-1]['type']}"] if "type" in events[-1] else [])
     return events
 
 

@@ -1,3 +1,5 @@
+import pytest
+
 from gateway.chat.turns import AssistantTurn, InstructionTurn, ToolCall, ToolTurn, UserTurn
 from gateway.responses.item_turns import turns_of
 from gateway.responses.items import (
@@ -6,14 +8,15 @@ from gateway.responses.items import (
     Item,
     ItemStatus,
     MessageItem,
+    Phase,
     ReasoningItem,
     Speaker,
 )
 from tests.gateway.responses.response_cases import user
 
 
-def said(text: str) -> MessageItem:
-    return MessageItem("msg", Speaker.ASSISTANT, (text,))
+def said(text: str, phase: Phase | None = None) -> MessageItem:
+    return MessageItem("msg", Speaker.ASSISTANT, (text,), phase)
 
 
 def call(call_id: str, status: ItemStatus = ItemStatus.COMPLETED) -> CallItem:
@@ -61,8 +64,8 @@ def test_a_tool_loop_is_one_turn_of_the_assistant_per_round() -> None:
 
 def test_what_the_assistant_said_twice_stays_two_turns() -> None:
     items: list[Item] = [
-        said("One."),
-        said("Two."),
+        said("One.", Phase.FINAL_ANSWER),
+        said("Two.", Phase.FINAL_ANSWER),
         ReasoningItem("r", "Hm."),
         ReasoningItem("r", "Well."),
         call("a"),
@@ -71,6 +74,33 @@ def test_what_the_assistant_said_twice_stays_two_turns() -> None:
         AssistantTurn(content="One."),
         AssistantTurn(content="Two."),
         AssistantTurn("Hm.\nWell.", "", (ToolCall("a", "look", '{"at":"sea"}'),)),
+    )
+
+
+@pytest.mark.parametrize("phase", [Phase.COMMENTARY, None])
+def test_reasoning_after_a_preamble_stays_after_it(phase: Phase | None) -> None:
+    items: list[Item] = [
+        ReasoningItem("r", "I look."),
+        said("Looking.", phase),
+        said("Really.", phase),
+        ReasoningItem("r", "At the sea."),
+        call("a"),
+        CallOutputItem("o", "a", "blue"),
+        said("Blue."),
+    ]
+    assert turns_of(None, items) == (
+        AssistantTurn("I look.", "Looking.", is_preamble=True),
+        AssistantTurn("", "Really.", is_preamble=True),
+        AssistantTurn("At the sea.", "", (ToolCall("a", "look", '{"at":"sea"}'),)),
+        ToolTurn("a", "blue"),
+        AssistantTurn(content="Blue."),
+    )
+
+
+def test_a_preamble_whose_call_never_came_is_no_answer() -> None:
+    assert turns_of(None, [said("Looking.", Phase.COMMENTARY), user("m", "Well?")]) == (
+        AssistantTurn(content="Looking.", is_preamble=True),
+        UserTurn("Well?"),
     )
 
 

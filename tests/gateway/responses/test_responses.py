@@ -15,7 +15,7 @@ from gateway.responses.items import (
     ReasoningItem,
 )
 from gateway.responses.response import ResponseStatus
-from gateway.responses.response_request import DeclaredTool, ResponseRequest
+from gateway.responses.response_request import ResponseRequest
 from gateway.responses.response_settings import ResponseSettings
 from protos.errors import (
     CapacityError,
@@ -27,7 +27,7 @@ from protos.errors import (
 from tests.gateway.responses.response_cases import request, user
 from tests.gateway.responses.served import calling, finished, running, thinking
 
-LOOK = DeclaredTool(FunctionTool("look", "Looks.", {"type": "object"}))
+LOOK = FunctionTool("look", "Looks.", {"type": "object"})
 
 
 def spoken(prompt: str) -> str:

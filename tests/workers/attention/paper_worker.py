@@ -41,8 +41,9 @@ class PaperWorker:
         max_reports: int = 4096,
         load_every_s: float = 0.05,
         served: ServedModel = PAPER,
+        paper: PaperEngine | None = None,
     ) -> None:
-        self.paper = PaperEngine(num_pages=200)
+        self.paper = paper or PaperEngine(num_pages=200)
         self.may_step = threading.Event()
         self.may_step.set()
         self.steps_left: int | None = None  # before it waits again

@@ -29,6 +29,7 @@ class PaperEngine:
         drafts: bool = False,
         checkpoint_pages: int = 5,
         max_positions: int = 4096,
+        vocab_size: int = 50,
     ) -> None:
         self.settings = EngineSettings(
             max_running=max_running,
@@ -39,7 +40,7 @@ class PaperEngine:
             drafts=DraftSettings(num_tokens=3, longest_match=3, shortest_match=1) if drafts else None,
         )
         layout = CacheLayout(page_size, window, self.settings.checkpoint_interval)
-        self.model = PaperModel(page_size, window)
+        self.model = PaperModel(page_size, window, vocab_size)
         limit = context_limit(max_positions, num_pages, layout, tokens_per_step)
         config: ModelConfig = replace(TINY, vocab_size=self.model.vocab_size, max_positions=max_positions)
         self.admission = Admission(config, None, layout, limit)

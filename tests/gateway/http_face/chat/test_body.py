@@ -104,9 +104,11 @@ def test_tools_are_chosen(choice: object, wanted: ToolChoice) -> None:
 
 
 def test_strict_tools_are_enveloped() -> None:
-    strict = {"type": "function", "function": {"name": "f", "strict": True}}
-    assert body(tools=[TOOL]).request().is_enveloped is False
-    assert body(tools=[TOOL, {**strict, "function": {"name": "g", "strict": True}}]).request().is_enveloped
+    strict = {"type": "function", "function": {"name": "g", "strict": True}}
+    assert body(tools=[TOOL]).request().needs_envelope is False
+    request = body(tools=[TOOL, strict]).request()
+    assert request.needs_envelope
+    assert [tool.is_strict for tool in request.tools] == [False, True]
 
 
 def test_answers_have_forms() -> None:

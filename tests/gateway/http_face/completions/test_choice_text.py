@@ -26,7 +26,7 @@ def delta(token_ids: tuple[int, ...], text: str, finish: FinishReason | None = N
 
 
 def test_pieces_add_up_to_the_whole(tokenizer: Tokenizer) -> None:
-    """Also where a character is cut in two, which has a name of its own and moves nothing."""
+    """Also where a character is cut in two: its parts have names of their own, and begin where it does."""
     names = TokenNames(ServedModel("tiny", tokenizer, 100, 0))
     whole, piecewise = ChoiceText(names), ChoiceText(names)
     a, e_acute, b = tokenizer.encode("a"), tokenizer.encode("é"), tokenizer.encode("b")
@@ -41,7 +41,7 @@ def test_pieces_add_up_to_the_whole(tokenizer: Tokenizer) -> None:
     total: Any = whole.document(3, with_logprobs=True)
     assert (total["index"], total["text"], total["finish_reason"]) == (3, "aéb", "stop")
     assert total["logprobs"]["tokens"] == ["a", "bytes:\\xc3", "bytes:\\xa9", "b"]
-    assert total["logprobs"]["text_offset"] == [0, 1, 1, 1]
+    assert total["logprobs"]["text_offset"] == [0, 1, 1, 2]
     assert "".join(piece["text"] for piece in pieces) == "aéb"
     assert [piece["finish_reason"] for piece in pieces] == [None, None, "stop"]
     for key, values in total["logprobs"].items():
@@ -60,6 +60,16 @@ def test_the_first_token_of_an_echo_has_no_probability(choice: ChoiceText, token
         "top_logprobs": [None, {"z": -0.5, "y": -1.0}, {"{": -0.5, "z": -1.0}],
         "text_offset": [0, 1, 2],
     }
+
+
+def test_half_a_character_at_the_end_of_an_echo_is_one(choice: ChoiceText, tokenizer: Tokenizer) -> None:
+    """What follows begins behind the mark that stands for it."""
+    half = tokenizer.encode("é")[0]
+    choice.take_echo(PromptEcho("r", (half,), "\ufffd", (None,)))
+    choice.take(delta(tuple(tokenizer.encode("z")), "z"))
+    document: Any = choice.document(0, with_logprobs=True)
+    assert document["text"] == "\ufffdz"
+    assert document["logprobs"]["text_offset"] == [0, 1]
 
 
 def test_an_echo_without_probabilities_is_text(choice: ChoiceText) -> None:

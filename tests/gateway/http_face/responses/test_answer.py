@@ -11,7 +11,6 @@ from gateway.http_face.token_names import TokenNames
 from gateway.responses.items import CallOutputItem, Item, MessageItem, ReasoningItem, Speaker
 from gateway.responses.response import FailureCode, Response, ResponseFailure, ResponseStatus
 from gateway.responses.response_request import (
-    DeclaredTool,
     FormatKind,
     Labels,
     TextFormat,
@@ -35,7 +34,7 @@ def test_what_was_asked_for_stands_in_the_answer(names: TokenNames) -> None:
     wanted = request(
         instructions="Be brief.",
         previous_response_id="resp_before",
-        tools=(DeclaredTool(FunctionTool("look", "Looks.", SCHEMA), is_strict=True),),
+        tools=(FunctionTool("look", "Looks.", SCHEMA, is_strict=True),),
         tool_selection=ToolSelection(ToolChoice(ToolUse.REQUIRED, "look")),
         parallel_tool_calls=False,
         text_format=TextFormat(FormatKind.JSON_SCHEMA, "colour", SCHEMA, "A colour.", is_strict=True),
@@ -135,7 +134,7 @@ def test_how_it_can_go_wrong(names: TokenNames) -> None:
     ],
 )
 def test_choices_of_tools(names: TokenNames, selection: ToolSelection, written: object) -> None:
-    tools = (DeclaredTool(FunctionTool("look")),)
+    tools = (FunctionTool("look"),)
     document = response_json(
         replace(response(), request=request(tools=tools, tool_selection=selection)), names
     )

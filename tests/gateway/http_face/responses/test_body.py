@@ -19,7 +19,6 @@ from gateway.responses.items import (
     Speaker,
 )
 from gateway.responses.response_request import (
-    DeclaredTool,
     FormatKind,
     Labels,
     ResponseRequest,
@@ -124,8 +123,8 @@ def test_every_field_that_is_obeyed() -> None:
         "Be brief.",
         "resp_1",
         (
-            DeclaredTool(FunctionTool("look", "Looks.", SCHEMA), is_strict=True),
-            DeclaredTool(FunctionTool("smell")),
+            FunctionTool("look", "Looks.", SCHEMA, is_strict=True),
+            FunctionTool("smell"),
         ),
         ToolSelection(ToolChoice(ToolUse.REQUIRED, "look")),
         parallel_tool_calls=False,
