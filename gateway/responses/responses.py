@@ -10,6 +10,7 @@ import secrets
 import time
 from collections.abc import AsyncGenerator, Callable
 
+from gateway.calls.call import CallKind
 from gateway.calls.call_book import CallRequest
 from gateway.inference import Inference
 from gateway.responses.items import Item, ItemReference
@@ -85,7 +86,7 @@ class Responses:
         live = self._live.get(response_id)
         if live is not None:
             return live.follow(after)
-        return follow(self._inference.find(response_id), lambda _: stored.response, after)
+        return follow(self._inference.find(response_id, CallKind.TOLD), lambda _: stored.response, after)
 
     async def cancel(self, response_id: str) -> Response:
         """Of one in the background; one that has ended stays as it is."""
