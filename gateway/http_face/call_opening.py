@@ -25,4 +25,5 @@ def call_request(exchange: Exchange, prefix: str, part: int = 0) -> CallRequest:
             f"the header {IDEMPOTENCY_KEY} has {len(key)} characters; it must have 1 to 256, of ASCII"
         ).about(IDEMPOTENCY_KEY)
     digest = hashlib.sha256(exchange.path.encode() + b"\n" + exchange.body).digest()
-    return CallRequest(new_call_id(prefix), idempotency_key=f"{key} {part}" if part else key, digest=digest)
+    of_part = f"{key}\n{part}" if part else key  # no key has a line break
+    return CallRequest(new_call_id(prefix), idempotency_key=of_part, digest=digest)
