@@ -10,7 +10,7 @@ from contextlib import aclosing
 from datetime import date
 from typing import TypeVar
 
-from gateway.calls.call import Call, Translate
+from gateway.calls.call import Call, CallKind, Translate
 from gateway.calls.call_book import AnyCall, CallBook, CallRequest
 from gateway.chat.chat_answer import ChatAnswer
 from gateway.chat.chat_events import ChatEvent
@@ -22,7 +22,7 @@ from gateway.harmony.vocabulary import HarmonyVocabulary
 from gateway.options import GenerationOptions
 from gateway.served_model import ServedModel
 from gateway.text.text_request import TextRequest
-from protos.errors import InvalidGrammarError, NotReadyError
+from protos.errors import CallNotKeptError, InvalidGrammarError, NotReadyError
 from workers.engine.events import Event, RequestEnded
 from workers.engine.load import ServingState
 from workers.engine.request import GenerationRequest
@@ -61,7 +61,7 @@ class Inference:
         return self.book.open(call, len(prompt), lambda: self._link.submit(wanted), lambda event: (event,))
 
     async def chat(self, request: ChatRequest, call: CallRequest) -> Call[ChatEvent]:
-        return await self._chat(request, call, lambda answer: answer.translate)
+        return await self._chat(request, call, CallKind.CHAT, lambda answer: answer.translate)
 
     async def told_chat(
         self, request: ChatRequest, call: CallRequest, tell: Tell[E], opening: Sequence[E] = ()
@@ -70,13 +70,20 @@ class Inference:
         return await self._chat(
             request,
             call,
+            CallKind.TOLD,
             lambda answer: lambda event: [told for said in answer.translate(event) for told in tell(said)],
             opening,
         )
 
-    def find(self, call_id: str) -> AnyCall:
-        """Raises CallNotKeptError."""
-        return self.book.find(call_id)
+    def find(self, call_id: str, *kinds: CallKind) -> AnyCall:
+        """One whose events are told in such words. Raises CallNotKeptError."""
+        call = self.book.find(call_id)
+        if call.terms.kind not in kinds:
+            raise CallNotKeptError(
+                f"the events of {call_id} are told in other words than are asked for here: it is of the kind "
+                f"{call.terms.kind.value!r}; read it by the API that it was begun with"
+            )
+        return call
 
     def cancel(self, call_id: str) -> None:
         """Raises CallNotKeptError; a call that has ended stays as it is."""
@@ -111,6 +118,7 @@ class Inference:
         self,
         request: ChatRequest,
         call: CallRequest,
+        kind: CallKind,
         translate_of: Callable[[ChatAnswer], Translate[E]],
         opening: Sequence[E] = (),
     ) -> Call[E]:
@@ -127,6 +135,7 @@ class Inference:
             lambda: self._submit(wanted, prompt.envelope),
             translate_of(answer),
             opening,
+            kind,
         )
 
     async def _prompt_of(self, request: TextRequest) -> tuple[int, ...]:

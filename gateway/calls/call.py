@@ -10,6 +10,7 @@ import logging
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Generic, NamedTuple, TypeVar
 
 from gateway.calls.output_meter import OutputMeter
@@ -41,6 +42,14 @@ class Batch(NamedTuple, Generic[E]):
         return self.first + len(self.events) - 1
 
 
+class CallKind(StrEnum):
+    """In which words its events are told."""
+
+    TEXT = "text"  # the engine's
+    CHAT = "chat"
+    TOLD = "told"  # a chat's, in the words of whoever opened it
+
+
 @dataclass(frozen=True, slots=True)
 class CallTerms:
     """What was agreed on when the call was opened."""
@@ -50,6 +59,7 @@ class CallTerms:
     resume_s: float | None  # that it waits for a reader; 0: it ends with its reader; None: it needs none
     max_held: int  # events: of a call that is kept all that it has, else those that nobody has read
     idempotency_key: str | None = None
+    kind: CallKind = CallKind.TEXT
 
 
 class Call(Generic[E]):
@@ -90,6 +100,10 @@ class Call(Generic[E]):
     def is_kept(self) -> bool:
         """Whether events that have been read can be read again."""
         return self.terms.resume_s is None or self.terms.resume_s > 0
+
+    @property
+    def has_reader(self) -> bool:
+        return self._num_readers > 0
 
     @property
     def has_ended(self) -> bool:
@@ -153,6 +167,12 @@ class Call(Generic[E]):
             return
         self._why_cancelled = why or RequestCancelledError(f"{self.call_id} was cancelled")
         self._pumping.cancel()
+
+    def give_up(self) -> None:
+        """It was cancelled, and its source does not end: its readers are told its end all the same."""
+        self._fail(self._cancellation())
+        if self._pumping is not None:
+            self._pumping.cancel()
 
     async def _pump(self) -> None:
         try:

@@ -4,14 +4,20 @@ Not here: what a call does (`call`). Of one event loop, so nothing here is locke
 """
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from gateway.calls.call import Call, CallTerms, Translate
+from gateway.calls.call import Call, CallKind, CallTerms, Translate
 from gateway.calls.call_settings import CallSettings
 from protos.errors import CallNotKeptError, CapacityError, ConflictError, NotReadyError
 from workers.engine.events import Event
+
+logger = logging.getLogger(__name__)
+
+_MAX_NAMED = 10
+"""Calls, in one line of the log."""
 
 E = TypeVar("E")
 AnyCall = Call[Any]
@@ -98,6 +104,7 @@ class CallBook:
         submit: Submit,
         translate: Translate[E],
         opening: Sequence[E] = (),
+        kind: CallKind = CallKind.TEXT,
     ) -> Call[E]:
         """Begins it. Raises NotReadyError, CapacityError or ConflictError, and then nothing has begun.
 
@@ -110,7 +117,9 @@ class CallBook:
         self.forget(request.call_id)  # of a retry: what failed
         patience_s = self._patience_s(request)
         max_held = self._settings.max_unread if patience_s == 0 else self._settings.max_events
-        terms = CallTerms(request.call_id, num_prompt_tokens, patience_s, max_held, request.idempotency_key)
+        terms = CallTerms(
+            request.call_id, num_prompt_tokens, patience_s, max_held, request.idempotency_key, kind
+        )
         call = Call(
             terms,
             submit(),
@@ -167,9 +176,21 @@ class CallBook:
         self._is_closing = True
         for call in list(self._calls.values()):
             call.cancel(NotReadyError(f"{call.call_id} was ended: the gateway stops"))
-        await self._is_idle.wait()
+        if not await self.wait_idle(self._settings.close_s):
+            self._give_up_live()
         for timer in self._ended.values():
             timer.cancel()
+
+    def _give_up_live(self) -> None:
+        live = [call for call in self._calls.values() if not call.has_ended]
+        logger.warning(
+            "calls that do not end within %g s of being cancelled are given up (%d): %s",
+            self._settings.close_s,
+            len(live),
+            ", ".join(call.call_id for call in live[:_MAX_NAMED]),
+        )
+        for call in live:
+            call.give_up()
 
     def _is_retry(self, request: CallRequest) -> bool:
         """Of a call that has failed, by its id and its key."""

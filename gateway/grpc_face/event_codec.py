@@ -5,6 +5,7 @@ is told (`inference_service`).
 """
 
 from collections.abc import Iterator, Sequence
+from typing import assert_never
 
 from gateway.chat.chat_events import (
     ChatEvent,
@@ -81,6 +82,8 @@ def _event(event: AnyEvent) -> Iterator[pb.Event]:
             yield pb.Event(
                 request_ended=pb.RequestEnded(usage=usage_to_message(event.usage), failure=failure)
             )
+        case _:
+            assert_never(event)
 
 
 def text_delta(delta: ChoiceDelta) -> pb.TextDelta:

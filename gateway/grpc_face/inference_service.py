@@ -7,7 +7,7 @@ from contextlib import aclosing
 
 from google.protobuf.message import Message
 
-from gateway.calls.call import Call
+from gateway.calls.call import Call, CallKind
 from gateway.calls.call_book import AnyCall
 from gateway.calls.whole import read_whole
 from gateway.chat.chat_events import ChatEvent
@@ -68,7 +68,7 @@ class InferenceServicer:
         return chat_result_to_message(result, call.call_id)
 
     async def Resume(self, request: pb.ResumeRequest, rpc: Rpc) -> None:
-        call = self._inference.find(request.request_id)
+        call = self._inference.find(request.request_id, CallKind.TEXT, CallKind.CHAT)
         after = request.after_sequence if request.HasField("after_sequence") else -1
         await _stream(call, rpc, pb.ResumeResponse, after)
 

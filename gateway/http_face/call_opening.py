@@ -14,5 +14,5 @@ def call_request(exchange: Exchange, prefix: str, part: int = 0) -> CallRequest:
     key = idempotency_key_of(exchange.header(IDEMPOTENCY_KEY))
     if key is None:
         return CallRequest(new_call_id(prefix))
-    part_key = f"{key} {part}" if part else key
-    return CallRequest(new_call_id(prefix), idempotency_key=part_key, digest=exchange.digest)
+    of_part = f"{key}\n{part}" if part else key  # no key has a line break
+    return CallRequest(new_call_id(prefix), idempotency_key=of_part, digest=exchange.digest)

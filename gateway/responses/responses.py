@@ -10,6 +10,7 @@ import secrets
 import time
 from collections.abc import AsyncGenerator, Callable
 
+from gateway.calls.call import CallKind
 from gateway.calls.call_book import CallRequest
 from gateway.inference import Inference
 from gateway.responses.items import Item, ItemReference
@@ -46,28 +47,19 @@ class Responses:
         self.new_id = new_id
         self._live: dict[str, LiveResponse] = {}  # those that will be stored, or are just being stored
         self._keeping: dict[str, asyncio.Task[None]] = {}
+        self._num_beginning = 0  # in the background, and not live yet
 
     async def create(self, request: ResponseRequest) -> LiveResponse:
         """Begins it. Whoever does not want it in the background reads it: `finished`, or `follow`."""
         self._inference.model.check_name(request.model)
-        self._check_room(request)
-        context = await self._context(request)
-        chat_request = request.chat_request(context)
-        status = ResponseStatus.QUEUED if request.is_background else ResponseStatus.IN_PROGRESS
-        begun = Response(self.new_id("resp"), request, int(self._clock()), status)
-        writer = ResponseWriter(begun, self.new_id, self._clock)
-        call = await self._inference.told_chat(
-            chat_request,
-            CallRequest(begun.response_id, needs_reader=not request.is_background),
-            writer.take,
-            writer.opening() if request.is_background else (),
-        )
-        live = LiveResponse(writer, call, context)
-        if request.is_stored:
-            self._live[live.response_id] = live
-            keeping = asyncio.create_task(self._keep(live), name=f"keep {live.response_id}")
-            self._keeping[live.response_id] = keeping
-        return live
+        if not request.is_background:
+            return await self._begin(request)
+        self._check_room()
+        self._num_beginning += 1
+        try:
+            return await self._begin(request)
+        finally:
+            self._num_beginning -= 1
 
     async def find(self, response_id: str) -> StoredResponse:
         """Finished or not. Raises NotFoundError."""
@@ -85,7 +77,7 @@ class Responses:
         live = self._live.get(response_id)
         if live is not None:
             return live.follow(after)
-        return follow(self._inference.find(response_id), lambda _: stored.response, after)
+        return follow(self._inference.find(response_id, CallKind.TOLD), lambda _: stored.response, after)
 
     async def cancel(self, response_id: str) -> Response:
         """Of one in the background; one that has ended stays as it is."""
@@ -112,10 +104,27 @@ class Responses:
         if self._keeping:
             await asyncio.wait(self._keeping.values())
 
-    def _check_room(self, request: ResponseRequest) -> None:
-        if not request.is_background:
-            return
-        running = sum(live.is_background for live in self._live.values())
+    async def _begin(self, request: ResponseRequest) -> LiveResponse:
+        context = await self._context(request)
+        chat_request = request.chat_request(context)
+        status = ResponseStatus.QUEUED if request.is_background else ResponseStatus.IN_PROGRESS
+        begun = Response(self.new_id("resp"), request, int(self._clock()), status)
+        writer = ResponseWriter(begun, self.new_id, self._clock)
+        call = await self._inference.told_chat(
+            chat_request,
+            CallRequest(begun.response_id, needs_reader=not request.is_background),
+            writer.take,
+            writer.opening() if request.is_background else (),
+        )
+        live = LiveResponse(writer, call, context)
+        if request.is_stored:
+            self._live[live.response_id] = live
+            keeping = asyncio.create_task(self._keep(live), name=f"keep {live.response_id}")
+            self._keeping[live.response_id] = keeping
+        return live
+
+    def _check_room(self) -> None:
+        running = sum(live.is_background for live in self._live.values()) + self._num_beginning
         if running >= self._settings.max_background:
             raise CapacityError(
                 f"{running} responses are being made in the background, and that is the limit "

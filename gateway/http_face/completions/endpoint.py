@@ -60,14 +60,20 @@ async def _serve(inference: Inference, names: TokenNames, exchange: Exchange) ->
 async def _open(
     inference: Inference, exchange: Exchange, requests: Sequence[TextRequest]
 ) -> list[Call[Event]]:
-    """All, or none of them runs."""
+    """All, or none of them runs for this request alone: what others read under its key goes on."""
     calls: list[Call[Event]] = []
+    begun: list[Call[Event]] = []  # of those, the ones that no request before it has begun
     try:
         for part, request in enumerate(requests):
-            calls.append(await inference.text(request, call_request(exchange, CALL_PREFIX, part)))
+            wanted = call_request(exchange, CALL_PREFIX, part)
+            call = await inference.text(request, wanted)
+            calls.append(call)
+            if call.call_id == wanted.call_id:
+                begun.append(call)
     except BaseException:
-        for call in calls:
-            call.cancel()
+        for call in begun:
+            if not call.has_reader:
+                call.cancel()
         raise
     return calls
 

@@ -1,6 +1,7 @@
 """All calls of a gateway: how many, under which ids and keys, and how they are let go."""
 
 import asyncio
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
@@ -248,4 +249,32 @@ async def test_what_is_kept_of_one_call_is_bounded_too(kind: dict[str, Any]) -> 
     assert engine.is_closed
     assert call.num_events == 7, "those that may be, the one too many, and the end"
     await book.aclose()
+    await nothing_is_left()
+
+
+async def test_a_call_that_does_not_end_is_given_up_when_the_gateway_closes(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    is_held = asyncio.Event()
+
+    async def hanging() -> AsyncGenerator[Event, None]:
+        try:
+            yield delta("a")
+            await asyncio.Event().wait()
+        finally:
+            is_held.set()
+            await asyncio.Event().wait()
+
+    book = CallBook(CallSettings(close_s=0.02))
+    call: Call[Event] = book.open(CallRequest("call"), 3, hanging, same)
+    async with aclosing(call.batches()) as batches:
+        await anext(batches)
+        async with asyncio.timeout(10):
+            await book.aclose()
+        assert is_held.is_set()
+        (end,) = (await anext(batches)).events
+    assert isinstance(end, RequestEnded)
+    assert isinstance(end.error, NotReadyError)
+    assert "within 0.02 s of being cancelled are given up (1): call" in caplog.text
+    assert book.num_live == 0
     await nothing_is_left()

@@ -7,12 +7,16 @@ import grpc
 import grpc.aio
 import pytest
 
+from gateway.calls.call import CallKind
+from gateway.calls.call_book import CallRequest
 from gateway.calls.call_settings import CallSettings
 from model.tokenizer.tokenizer import Tokenizer
 from protos.gen.v1 import inference_pb2 as pb
+from tests.gateway.calls.test_call import Engine, delta, same
 from tests.gateway.engine_link.hearing import until
 from tests.gateway.grpc_face.served import Metadata, Refusal, Served, Streamed, StreamedMessage, serving
 from tests.gateway.scripted_link import ScriptedLink
+from workers.engine.events import Event
 from workers.engine.request import GenerationRequest
 
 MINE = (("x-request-id", "mine"),)
@@ -150,3 +154,16 @@ async def test_the_unary_twin_has_keys_too(tokenizer: Tokenizer) -> None:
     assert first == second
     assert first.choices[0].content == SAID
     assert len(link.requests) == 1
+
+
+async def test_a_call_that_is_told_in_other_words_is_not_resumed_here(tokenizer: Tokenizer) -> None:
+    """A response of the HTTP face, say."""
+    async with serving(ScriptedLink(tokenizer, say), tokenizer) as served:
+        opening: list[Event] = [delta("a word")]
+        wanted = CallRequest("told", needs_reader=False)
+        call = served.book.open(wanted, 3, Engine().events, same, opening, kind=CallKind.TOLD)
+        refusal = await refused(served.stub.Resume(pb.ResumeRequest(request_id="told")))
+        call.cancel()
+        await call.ended
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.NOT_FOUND, "CallNotKeptError")
+    assert "told in other words" in refusal.message

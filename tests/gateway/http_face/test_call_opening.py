@@ -5,6 +5,7 @@ from collections.abc import Callable, Coroutine
 
 import pytest
 
+from gateway.calls.call_settings import CallSettings
 from model.tokenizer import Tokenizer
 from protos.errors import CapacityError
 from tests.gateway.engine_link.hearing import until
@@ -64,6 +65,11 @@ async def another_body_is_a_conflict(running: RunningFace) -> None:
         assert (answer.status, answer.error["param"]) == (409, "idempotency_key")
 
 
+async def a_key_is_not_a_part_of_another(running: RunningFace) -> None:
+    for path, body, key in (("/v1/completions", TWO, "a"), (PATH, CHAT, "a 1"), (PATH, CHAT, "a 0")):
+        assert (await post(running.port, path, body, {"idempotency-key": key})).status == 200
+
+
 async def what_was_refused_can_be_asked_again(running: RunningFace) -> None:
     running.link.refusal = CapacityError("full")
     assert (await post(running.port, PATH, CHAT, KEY)).status == 429
@@ -91,6 +97,7 @@ CASES = [
     while_it_runs_too,
     after_its_client_was_lost,
     another_body_is_a_conflict,
+    a_key_is_not_a_part_of_another,
     what_was_refused_can_be_asked_again,
     keys_that_are_none,
     without_a_key_nothing_is_kept,
@@ -103,5 +110,27 @@ def test_call_opening(case: Case, tokenizer: Tokenizer) -> None:
     async def run() -> None:
         async with running_face(tokenizer) as running:
             await case(running)
+
+    asyncio.run(run())
+
+
+def test_what_cannot_be_opened_whole_leaves_what_was_known_before_alone(tokenizer: Tokenizer) -> None:
+    async def run() -> None:
+        async with running_face(tokenizer, calls=CallSettings(max_calls=2)) as running:
+            running.link.stalls_after = 0
+            asking = asyncio.create_task(post(running.port, "/v1/completions", TWO, KEY))
+            await until(lambda: len(running.link.requests) == 2)
+            first, second = [request.request_id for request in running.link.requests]
+            running.inference.cancel(second)
+            await asking
+            asking = asyncio.create_task(post(running.port, PATH, CHAT))
+            await until(lambda: len(running.link.requests) == 3)
+            assert (await post(running.port, "/v1/completions", TWO, KEY)).status == 429
+            assert running.link.cancelled == [second]
+            assert not running.inference.book.find(first).has_ended
+            for request in running.link.requests:
+                if running.inference.book.is_known(request.request_id):
+                    running.inference.cancel(request.request_id)
+            await asking
 
     asyncio.run(run())

@@ -5,6 +5,7 @@ from contextlib import aclosing
 
 import pytest
 
+from gateway.calls.call import CallKind
 from gateway.calls.call_settings import CallSettings
 from gateway.responses.response import FailureCode, ResponseStatus
 from gateway.responses.response_events import ItemDone, Moment, ResponseEvent, ResponseMoment
@@ -152,6 +153,32 @@ async def test_so_many_in_the_background_and_no_more() -> None:
             await gateway.responses.create(IN_BACKGROUND)
         await gateway.responses.cancel(lives[0].response_id)
         await gateway.responses.create(IN_BACKGROUND)
+
+
+async def test_those_that_begin_at_once_are_counted_too() -> None:
+    async with running(settings=ResponseSettings(max_background=2)) as gateway:
+        gateway.link.stalls_after = 0
+        creating = (gateway.responses.create(IN_BACKGROUND) for _ in range(5))
+        outcomes = await asyncio.gather(*creating, return_exceptions=True)
+        assert [type(outcome) for outcome in outcomes].count(CapacityError) == 3
+        assert gateway.inference.book.num_live == 2
+
+
+async def test_what_could_not_begin_takes_no_place() -> None:
+    async with running(settings=ResponseSettings(max_background=1)) as gateway:
+        gone = request(is_background=True, previous_response_id="resp_gone")
+        for _ in range(2):
+            with pytest.raises(NotFoundError):
+                await gateway.responses.create(gone)
+        await gateway.responses.create(IN_BACKGROUND)
+
+
+async def test_its_events_are_read_as_those_of_a_response_alone() -> None:
+    async with running() as gateway:
+        live = await gateway.responses.create(IN_BACKGROUND)
+        assert gateway.inference.find(live.response_id, CallKind.TOLD) is live.call
+        with pytest.raises(CallNotKeptError, match="of the kind 'told'"):
+            gateway.inference.find(live.response_id, CallKind.TEXT, CallKind.CHAT)
 
 
 async def test_a_response_that_still_runs_is_not_gone_on_from() -> None:
