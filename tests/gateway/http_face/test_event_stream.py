@@ -59,7 +59,7 @@ def test_before_the_first_event_an_error_has_its_status(
 ) -> None:
     async def events() -> AsyncGenerator[bytes, None]:
         for number in range(num_before):
-            yield f"data: {number}\n\n".encode()
+            yield f'data: {{"number":{number}}}\n\n'.encode()
         raise error
 
     async def serve(exchange: Exchange) -> None:
