@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cluster.commands.mesh_address import host_and_port
 from cluster.commands.note import note
 from cluster.commands.serving import LOOK_EVERY_S, add_drain
 from protos.errors import ConfigError
@@ -41,7 +42,10 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
         "--config", type=Path, required=True, metavar="FILE", help="docs/config.md has all keys"
     )
     parser.add_argument(
-        "--mesh", metavar="HOST:PORT", help="of the controller (cluster.controller of the configuration)"
+        "--mesh",
+        type=host_and_port,
+        metavar="HOST:PORT",
+        help="of the controller (cluster.controller of the configuration)",
     )
     parser.add_argument("--model", metavar="M", help="a folder, or the name of a pulled model")
     add_drain(parser)

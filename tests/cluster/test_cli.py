@@ -128,3 +128,16 @@ def test_a_reader_that_leaves_is_no_error() -> None:
     with open(writing, "wb") as output:
         done = subprocess.run(command, stdout=output, stderr=subprocess.PIPE, check=False)
     assert (done.returncode, done.stderr) == (141, b"")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["serve", "--model", "m", "--drain-s", "-1"], "-1 is no time to wait"),
+        (["gateway", "--config", "f", "--drain-s", "inf"], "inf is no time to wait"),
+        (["gateway", "--config", "f", "--mesh", "10.0.0.1"], "'10.0.0.1' is no HOST:PORT"),
+    ],
+)
+def test_values_that_cannot_be_are_wrong_usage(words: list[str], said: str, capsys: Capture) -> None:
+    assert exit_code(words) == 2
+    assert said in capsys.readouterr().err
