@@ -50,7 +50,7 @@ class Remains(NamedTuple):
 
 
 class Fuzz:
-    """`run` so many inputs against a face; `statuses` counts what came back."""
+    """`run` so many inputs against a face, then a good one; `statuses` counts what came back of the former."""
 
     def __init__(self, running: RunningFace, chance: random.Random) -> None:
         self._running = running
@@ -62,6 +62,8 @@ class Fuzz:
         await asyncio.gather(*(self._worker(waiting) for _ in range(IN_FLIGHT)))
         await quiet(self._running)
         assert (await ask(self._running.port, "GET", "/health")).status == 200
+        kept = await ask(self._running.port, "POST", "/v1/responses", {"model": "tiny", "input": "Hi"})
+        assert kept.status == 200, kept
 
     async def _worker(self, waiting: Iterator[bytes]) -> None:
         for data in waiting:
