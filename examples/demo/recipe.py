@@ -25,7 +25,7 @@ class Recipe:
 
     config: ModelConfig
     seed: int = 20
-    num_steps: int = 1500
+    num_steps: int = 1000
     conversations_per_step: int = 48
     groups_per_step: int = 5  # of conversations of about equal length
     vocabulary_conversations: int = 20_000
