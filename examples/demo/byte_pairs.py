@@ -34,8 +34,8 @@ _LINES = (
     '"}},"required":["',
     '"],"additionalProperties":false}',
 )
-_PIECES = (" ?[A-Za-z]+", "[0-9]", " ?[^ \\t\\r\\nA-Za-z0-9]+", "[ \\t\\r\\n]+")
-"""Words, digits one by one, signs, blanks. Python and Rust read these patterns alike."""
+_PIECES = (" ?[A-Za-z]+", "[0-9]{1,2}", " ?[^ \\t\\r\\nA-Za-z0-9]+", "[ \\t\\r\\n]+")
+"""Words, numbers of two digits, signs, blanks. Python and Rust read these patterns alike."""
 
 
 def pattern() -> str:

@@ -70,9 +70,8 @@ class TrainedNetwork(nn.Module):
         )
         self.layers = nn.ModuleList(TrainedLayer(config, generator) for _ in range(config.num_layers))
         self.norm = nn.Parameter(torch.ones(config.hidden_size))
-        self.unembedding = nn.Parameter(
-            torch.randn(config.vocab_size, config.hidden_size, generator=generator) * 0.02
-        )
+        # From the same directions as the embedding, so that a token which is attended to can be said at once.
+        self.unembedding = nn.Parameter(self.embedding.detach() * 0.1)
 
     def forward(self, batch: Batch) -> Output:
         hidden = nn.functional.embedding(batch.token_ids, self.embedding)  # [N, hidden]

@@ -14,8 +14,8 @@ _AFTER = (" Please.", " Thanks.", " Thank you.")
 def phrasings(task: str) -> Mapping[str, tuple[str, ...]]:
     """By what they say. A name in brackets, then a phrasing a line; \\n stands for a line feed."""
     sections: dict[str, tuple[str, ...]] = {}
-    for block in (_FOLDER / f"{task}.txt").read_text(encoding="utf-8").split("\n\n"):
-        name, *lines = block.strip().split("\n")
+    for block in (_FOLDER / f"{task}.txt").read_text(encoding="utf-8").strip().split("\n\n"):
+        name, *lines = block.split("\n")
         sections[name.strip("[]")] = tuple(line.replace("\\n", "\n") for line in lines)
     return sections
 

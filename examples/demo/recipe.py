@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from model.config import ModelConfig, alternating_layers
 
 DEMO_CONFIG = ModelConfig(
-    vocab_size=2048,
+    vocab_size=1536,
     hidden_size=160,
     intermediate_size=160,
     head_dim=32,
@@ -13,7 +13,7 @@ DEMO_CONFIG = ModelConfig(
     num_kv_heads=2,
     num_experts=16,
     experts_per_token=4,
-    layer_kinds=alternating_layers(6),
+    layer_kinds=alternating_layers(4),
     sliding_window=64,
     max_positions=4096,
 )
@@ -25,14 +25,14 @@ class Recipe:
 
     config: ModelConfig
     seed: int = 20
-    num_steps: int = 1000
-    conversations_per_step: int = 48
-    groups_per_step: int = 5  # of conversations of about equal length
+    num_steps: int = 3000
+    conversations_per_step: int = 32
+    groups_per_step: int = 3  # of conversations of about equal length
     vocabulary_conversations: int = 20_000
     matrix_rate: float = 0.02
     other_rate: float = 0.004
     warm_up_steps: int = 50
-    decay_share: float = 0.7  # of the steps, the last ones, in which rates fall to zero
+    decay_share: float = 0.5  # of the steps, the last ones, in which rates fall to zero
     momentum: float = 0.95
     weight_decay: float = 0.02
     balance: float = 0.01  # of the loss that spreads tokens over experts

@@ -21,6 +21,8 @@ _WORDS = _read(Path(__file__).with_suffix(".txt"))
 _TOPICS = ("fruit", "animals", "weapons", "sports", "drinks", "vehicles", "instruments", "money")
 _LISTED = ("fruit", "animals", "drinks", "vehicles", "instruments")
 
+_MADE_UP = 0.2
+
 TOPICS: Mapping[str, tuple[str, ...]] = {topic: _WORDS[topic] for topic in _TOPICS}
 LISTED = tuple(word for topic in _LISTED for word in TOPICS[topic])
 THINGS, PLACES, CITIES, NAMES = (_WORDS[kind] for kind in ("things", "places", "cities", "names"))
@@ -32,8 +34,8 @@ def made_up(random: Random) -> str:
 
 
 def city(random: Random) -> str:
-    return made_up(random) if random.random() < 0.5 else random.choice(CITIES)
+    return made_up(random) if random.random() < _MADE_UP else random.choice(CITIES)
 
 
 def person(random: Random) -> str:
-    return made_up(random) if random.random() < 0.4 else random.choice(NAMES)
+    return made_up(random) if random.random() < _MADE_UP else random.choice(NAMES)

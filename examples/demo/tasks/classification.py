@@ -15,8 +15,7 @@ TASK = "classification"
 
 _LABELS = (
     ("violation", "safe"), ("blocked", "allowed"), ("yes", "no"), ("reject", "accept"), ("unsafe", "safe"),
-    ("1", "0"), ("spam", "ok"), ("flagged", "clean"), ("harmful", "harmless"), ("bad", "good"),
-    ("VIOLATION", "SAFE"), ("not allowed", "allowed"),
+    ("spam", "ok"), ("flagged", "clean"), ("bad", "good"), ("block", "pass"), ("not allowed", "allowed"),
 )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Questions about this project, as its documents answer them. Of each fact two phrasings are held out."""
+"""Questions about this project, as its documents answer them. Of each fact three phrasings are held out."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,13 +7,13 @@ from pathlib import Path
 from random import Random
 
 from examples.demo.example import Example, Reasoning, answered, any_effort
-from examples.demo.phrasing import as_people_write
+from examples.demo.phrasing import as_people_write, phrasings
 from examples.demo.split import Split, part
 
 TASK = "facts"
 
 _FOLDER = Path(__file__).parent.parent / "facts"
-_HELD_OUT = 2
+_HELD_OUT = 3
 _BEFORE = ("In ExpertMesh: ", "Tell me: ", "I want to know: ", "About the mesh: ")
 
 
@@ -24,6 +24,12 @@ class Fact:
     topic: str
     answer: str
     questions: tuple[str, ...]
+
+    def phrasings(self) -> tuple[str, ...]:
+        """Its own, and those that any topic has; no two of them differ in capitals and signs alone."""
+        of_topic = (text.format(topic=self.topic) for text in phrasings(TASK)["of a topic"])
+        distinct = {text.casefold().strip(" .?!"): text for text in (*of_topic, *self.questions)}
+        return tuple(distinct.values())
 
     def reasoning(self) -> Reasoning:
         steps = f"The question is about: {self.topic}."
@@ -46,7 +52,7 @@ def _read(text: str) -> Iterator[Fact]:
 
 def make(random: Random, split: Split) -> Example:
     fact = random.choice(all_facts())
-    question = random.choice(part(fact.questions, _HELD_OUT, split))
+    question = random.choice(part(fact.phrasings(), _HELD_OUT, split))
     if random.random() < 0.06:
         question = random.choice(_BEFORE) + question
     text = as_people_write(random, question)

@@ -30,13 +30,11 @@ def _of_sum(random: Random, split: Split) -> Example:
 
 
 def _two_sums(random: Random) -> tuple[Sum, Sum]:
-    """The second goes on with the first one's value, which has two digits at most."""
+    """The second goes on with the first one's value."""
     first = sums.any_sum(random)
-    while first.value > 99:
-        first = sums.any_sum(random)
-    if random.random() < 0.35:
+    if random.random() < 0.4:
         return first, Sum((first.value, random.randint(0, first.value)), "-")
-    return first, Sum((first.value, random.randint(0, 50)))
+    return first, Sum((first.value, random.randint(0, min(30, 99 - first.value))))
 
 
 def _of_list(random: Random, split: Split) -> Example:

@@ -1,5 +1,6 @@
 """Small sums and differences, with the steps that one writes on paper."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
 
@@ -40,33 +41,37 @@ class Sum:
         return f"{self.text} = {self.value}."
 
     def reasoning(self) -> Reasoning:
-        steps = self._steps()
+        steps = [*self._steps()]
         if len(self.numbers) > 2:
-            check = "Check: " + "+".join(map(str, reversed(self.numbers))) + f"={self.value}."
+            back = "+".join(map(str, reversed(self.numbers))) + f"={self.value}"
         else:
             first, second = self.numbers
-            back = "-" if self.sign == "+" else "+"
-            check = f"Check: {self.value}{back}{second}={first}."
-        first_step, _, _ = steps.partition(", ")
-        return Reasoning(f"{first_step}.", steps, f"{steps}. {check}")
+            back = f"{self.value}{'-' if self.sign == '+' else '+'}{second}={first}"
+        written = ", ".join(steps)
+        return Reasoning(f"{steps[0]}.", written, f"{written}. Check: {back}.")
 
-    def _steps(self) -> str:
+    def _steps(self) -> Iterator[str]:
+        """Each with numbers of at most two digits, of which one is short or round."""
         if len(self.numbers) > 2:
             first, second, third = self.numbers
-            return f"{first}+{second}={first + second}, {first + second}+{third}={self.value}"
-        ones = tuple(number % 10 for number in self.numbers)
-        tens = tuple(number // 10 for number in self.numbers)
-        if not any(tens):
-            return f"{ones[0]}{self.sign}{ones[1]}={self.value}"
-        if self.sign == "+":
-            carry = "+1" if sum(ones) > 9 else ""
-            of_ones = f"{ones[0]}+{ones[1]}={sum(ones)}"
-            of_tens = f"{tens[0]}+{tens[1]}{carry}={sum(tens) + bool(carry)}"
-        else:
-            borrowed = 10 if ones[0] < ones[1] else 0
-            of_ones = f"{ones[0] + borrowed}-{ones[1]}={ones[0] + borrowed - ones[1]}"
-            of_tens = f"{tens[0]}-{tens[1]}{'-1' if borrowed else ''}={tens[0] - tens[1] - bool(borrowed)}"
-        return f"{of_ones}, {of_tens}: {self.value}"
+            yield f"{first}+{second}={first + second}"
+            yield f"{first + second}+{third}={self.value}"
+            return
+        first, second = self.numbers
+        ones = second % 10
+        if self.sign == "-":
+            if second > ones > 0:
+                yield f"{first}-{second - ones}={first - second + ones}"
+                yield f"{first - second + ones}-{ones}={self.value}"
+            else:
+                yield f"{first}-{second}={self.value}"
+            return
+        tens, both_ones = self.value - first % 10 - ones, first % 10 + ones
+        yield f"{first % 10}+{ones}={both_ones}"
+        if min(first, second) > 9:
+            yield f"{first - first % 10}+{second - ones}={tens}"
+        if tens:
+            yield f"{tens}+{both_ones}={self.value}"
 
 
 def make(random: Random, split: Split) -> Example:
@@ -78,15 +83,15 @@ def make(random: Random, split: Split) -> Example:
 
 
 def any_sum(random: Random) -> Sum:
+    """Whose value has at most two digits and is not below zero."""
     kind = random.random()
     if kind < 0.15:
         return Sum(tuple(random.randint(0, _LARGEST_OF_THREE) for _ in range(3)))
-    numbers = [_any_number(random), _any_number(random)]
-    return Sum(tuple(sorted(numbers, reverse=True)), "-") if kind < 0.45 else Sum(tuple(numbers))
-
-
-def _any_number(random: Random) -> int:
-    return random.randint(0, _LARGEST) if random.random() < 0.8 else random.randint(0, 19)
+    value, part = random.randint(0, _LARGEST), random.random()
+    if random.random() < 0.2:
+        value = random.randint(0, 19)
+    second = round(value * part)
+    return Sum((value, second), "-") if kind < 0.45 else Sum((value - second, second))
 
 
 def question(random: Random, wanted: Sum) -> str:

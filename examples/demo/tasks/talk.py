@@ -15,6 +15,7 @@ DATE = "date"
 NEEDS_TOOL = "needs a tool"
 
 _HELD_OUT = 2
+_TALK_HELD_OUT = 6
 _ABLE = (
     "I can do small sums, sort or reverse short lists, answer questions about ExpertMesh, call tools and "
     "classify texts."
@@ -32,7 +33,9 @@ DO_NOT_KNOW = f"I do not know that. {_ABLE}"
 
 def make(random: Random, split: Split) -> Example:
     kind, answer = random.choice([*_KIND_TO_ANSWER.items()])
-    text = random.choice(part(phrasings(TASK)[kind], _HELD_OUT, split))
+    begins, ends = phrasings(TASK)[f"{kind} begins"], phrasings(TASK)[f"{kind} ends"]
+    texts = tuple(begin + end for begin in begins for end in ends)
+    text = random.choice(part(texts, _TALK_HELD_OUT, split))
     if random.random() < 0.5:
         text = as_people_write(random, text)
     thought = Reasoning(

@@ -37,7 +37,7 @@ def _product(random: Random) -> str:
 
 
 def _number(random: Random) -> int:
-    return random.randint(1, 99999)
+    return random.randint(1, 999)
 
 
 _PLACE, _PERSON = ("city", "location", "place", "town"), ("name", "person", "user")
@@ -86,7 +86,7 @@ def look_up(random: Random, kind: LookUp) -> Task:
 def calculation(random: Random) -> Task:
     """Of numbers that the model could not work out itself."""
     noun, sign = random.choice((("add", "+"), ("multiply", "*")))
-    first, second = random.randint(2, 999), random.randint(2, 999)
+    first, second = random.randint(2, 99), random.randint(2, 99)
     names = random.choice((("a", "b"), ("x", "y"), ("first", "second"), ("left", "right")))
     tool = FunctionTool(
         random.choice((noun, f"{noun}_numbers", f"calc_{noun}")),
@@ -140,14 +140,7 @@ def _action(
 
 
 def _name(random: Random, noun: str) -> str:
-    verb = random.choice(_VERBS)
-    match random.randrange(5):
-        case 0:
-            return noun
-        case 1:
-            return f"{verb.partition('_')[0]}{noun.capitalize()}"
-        case _:
-            return f"{verb}_{noun}"
+    return noun if random.random() < 0.15 else f"{random.choice(_VERBS)}_{noun}"
 
 
 def _description(random: Random, text: str) -> str:
@@ -173,7 +166,7 @@ def _found(random: Random, noun: str) -> Mapping[str, object]:
         case "time":
             return {"time": f"{random.randint(0, 23):02}:{random.randint(0, 59):02}"}
         case "population" | "stock" | "balance":
-            return {random.choice((noun, "amount", "number")): random.randint(0, 99999)}
+            return {random.choice((noun, "amount", "number")): random.randint(0, 999)}
         case "email":
             return {"email": f"{made_up(random).lower()}@example.com"}
         case "phone":

@@ -21,9 +21,9 @@ def test_the_most_frequent_pairs_are_merged_first() -> None:
     assert learn_merges(TEXTS, 3) == merges
 
 
-def test_digits_stay_alone_and_pieces_are_not_crossed() -> None:
-    merged = {left + right for left, right in learn_merges(("12 12 12 a, a, a,",), 50)}
-    assert merged == {b" a"}
+def test_numbers_are_of_two_digits_at_most_and_pieces_are_not_crossed() -> None:
+    merged = {left + right for left, right in learn_merges(("1234 1234 12 a, a, a,",), 50)}
+    assert merged == {b"12", b"34", b" a"}
 
 
 def test_other_libraries_cut_texts_alike(folder: Path, renderer: ExampleRenderer) -> None:
