@@ -25,14 +25,14 @@ class Recipe:
 
     config: ModelConfig
     seed: int = 20
-    num_steps: int = 3000
+    num_steps: int = 4000
     conversations_per_step: int = 32
     groups_per_step: int = 3  # of conversations of about equal length
     vocabulary_conversations: int = 20_000
-    matrix_rate: float = 0.02
+    matrix_rate: float = 0.008
     other_rate: float = 0.004
     warm_up_steps: int = 50
-    decay_share: float = 0.5  # of the steps, the last ones, in which rates fall to zero
+    decay_share: float = 0.8  # of the steps, the last ones, in which rates fall to zero
     momentum: float = 0.95
     weight_decay: float = 0.02
     balance: float = 0.01  # of the loss that spreads tokens over experts
