@@ -20,13 +20,13 @@ struct TileTask {
     int64_t expert, first_out;
 };
 
-MultiplyTile multiply_tile_of(InstructionSet instructions) {
+const TileKernel& tile_kernel_of(InstructionSet instructions) {
 #if defined(__x86_64__)
-    if (instructions == InstructionSet::avx512) return multiply_tile_avx512;
-    if (instructions == InstructionSet::avx2) return multiply_tile_avx2;
+    if (instructions == InstructionSet::avx512) return TILE_KERNEL_AVX512;
+    if (instructions == InstructionSet::avx2) return TILE_KERNEL_AVX2;
 #endif
     (void)instructions;
-    return multiply_tile_plain;
+    return TILE_KERNEL_PLAIN;
 }
 
 bool indices_are_in_range(const GroupedMatmul& work) {
@@ -52,7 +52,7 @@ std::vector<TileTask> tasks_of(const GroupedMatmul& work) {
 class TileRun {
    public:
     TileRun(const GroupedMatmul& work, const Epilogue& epilogue, const ArrangedRows& x)
-        : work_(work), epilogue_(epilogue), x_(x), multiply_(multiply_tile_of(work.instructions)) {}
+        : work_(work), epilogue_(epilogue), x_(x), multiply_(tile_kernel_of(work.instructions).multiply) {}
 
     void run(TileTask task) const {
         const int64_t first = task.expert * work_.num_outs + task.first_out;  // matrix row among all experts'
@@ -106,7 +106,7 @@ Status run(const GroupedMatmul& work, const Epilogue& epilogue) {
     if (!indices_are_in_range(work)) return Status::index_out_of_range;
     const std::vector<TileTask> tasks = tasks_of(work);
     const auto num_tasks = static_cast<int64_t>(tasks.size());
-    ArrangedRows x(work.x, work.type, work.num_rows, work.num_blocks);
+    ArrangedRows x(work.x, work.type, work.num_rows, work.num_blocks, tile_kernel_of(work.instructions).input_at);
     if (!x.has_memory()) return Status::out_of_memory;
     const TileRun tile_run(work, epilogue, x);
     const int num_threads = useful_threads(work);
