@@ -16,7 +16,7 @@ struct PackedTile {
     int64_t num_blocks;
 };
 
-constexpr int64_t MAX_TILE_OUTS = 24;  // divides by as many matrix rows as are multiplied at a time
+constexpr int64_t MAX_TILE_OUTS = 48;  // divides by however many matrix rows are multiplied at a time
 
 // rows: num_rows pointers, each to [num_blocks, 32] arranged floats -> sums [num_rows, MAX_TILE_OUTS].
 using MultiplyTile = void (*)(const PackedTile& tile, const float* const* rows, int64_t num_rows, float* sums);
