@@ -1,0 +1,81 @@
+"""What the test of the pages does in place of a command that cannot run in it, and why; all of them are here.
+
+A command that stands in this table is still read: it must be there, or its line must go.
+"""
+
+import re
+from dataclasses import dataclass
+
+from tests.model.hub.hub_server import FIRST_COMMIT
+
+
+@dataclass(frozen=True, slots=True)
+class StandIn:
+    """`instead` runs in place of what `command` matches as a whole; None: nothing does."""
+
+    command: str
+    instead: str | None
+    because: str
+    tested_by: tuple[str, ...] = ()
+    """Files of tests that run the command itself, or what it stands for."""
+
+
+STAND_INS: tuple[StandIn, ...] = (
+    StandIn(
+        r"make test|make check|make",
+        None,
+        "the test would run itself; CI runs both, and a test reads the help",
+        ("tests/test_makefile.py",),
+    ),
+    StandIn(
+        r"make run",
+        None,
+        "it installs, which needs a package index; what it then does is tested",
+        ("tests/examples/test_random_model.py",),
+    ),
+    StandIn(
+        r"make chaos",
+        None,
+        "minutes; the same troubles are tests, one by one",
+        ("tests/cluster/test_mesh.py", "tests/cluster/test_partition.py"),
+    ),
+    StandIn(
+        r"(?:\.venv/bin/)?pip install .+",
+        None,
+        "there is no package index; what each extra brings is tested",
+        ("tests/test_packaging.py",),
+    ),
+    StandIn(
+        r"expertmesh gateway --config mesh.yaml --mesh 10.0.0.1:7700",
+        None,
+        "the controller is on another machine; here it is on this one",
+        ("tests/cluster/test_gateway_command.py",),
+    ),
+    StandIn(
+        r"expertmesh chat",
+        None,
+        "a conversation on a terminal",
+        ("tests/cluster/chat/test_session.py", "tests/cluster/test_chat_command.py"),
+    ),
+    StandIn(
+        r"expertmesh pull (\S+)@COMMIT (.+)",
+        rf"expertmesh pull \1@{FIRST_COMMIT} \2",
+        "a reader has a commit of the real hub in mind",
+    ),
+    StandIn(
+        r"make bench", None, "minutes; CI runs it behind this test", ("tests/benchmarks/test_report.py",)
+    ),
+)
+
+
+ELSEWHERE = ("/models", "/media")
+"""Folders of a user's machine; in the test they lie in the folder of the page."""
+
+
+def stand_in_of(command: str) -> StandIn | None:
+    return next((each for each in STAND_INS if re.fullmatch(each.command, command, re.DOTALL)), None)
+
+
+def without_comment(command: str) -> str:
+    """A comment behind a command is for readers."""
+    return re.sub(r"\s+#\s.*$", "", command) if "\n" not in command else command
