@@ -1,14 +1,14 @@
 """One bash for one page, in a network of its own: commands go in one after the other, as from a person.
 
 A command that serves is left running and waited for until it serves, as one would with a second terminal.
-`close` ends what still runs, in good order. Not here: what the commands are (`page_run`).
+`close` ends whatever still runs. Not here: what the commands are (`page_run`).
 """
 
 import re
 import select
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from tests.docs.own_network import command_in_own_network
 COMMAND_S, BEGIN_S = 120.0, 90.0
 _SERVER = re.compile(r"(?:\w+=\S+ )*\S*expertmesh (?:serve|gateway) ")
 _SERVES = re.compile(r"^expertmesh: serves .+$", re.MULTILINE)
+_MESH_SERVES = re.compile(r"^expertmesh: the mesh serves at .+$", re.MULTILINE)
 _BACKGROUND = re.compile(r"\s*&\s*(?:#.*)?$")
 _SOURCE_TREE = Path(__file__).parents[2]
 _POLL_S = 0.02
@@ -58,23 +59,26 @@ class PageShell:
         self._last_status = int(status)
         if serves:
             self._servers.append(int(process))
-            self._last_status = self._wait_serving(int(process), output)
+            said = [_SERVES, _MESH_SERVES] if "--mode cluster" in command else [_SERVES]
+            self._last_status = self._wait_until_said(said, int(process), output)
         return Done(self._last_status, output.read_text())
 
-    def close(self) -> list[int]:
-        """-> the statuses of the servers, the last one first."""
-        try:
-            return [self._end(process) for process in reversed(self._servers)]
-        finally:
-            self._bash.kill()  # and with it all that it has begun
-            self._bash.communicate()
+    def end_servers(self) -> list[int]:
+        """In good order; -> their statuses, the last one first."""
+        servers, self._servers = self._servers, []
+        return [self._end(process) for process in reversed(servers)]
+
+    def close(self) -> None:
+        self._bash.kill()  # and with it all that it has begun
+        self._bash.communicate()
 
     def _end(self, process: int) -> int:
-        return int(self._tell(f"kill {process} 2> /dev/null; wait {process} 2> /dev/null; echo $?"))
+        """The page may have ended it already."""
+        return int(self._tell(f"! kill {process} 2> /dev/null || wait {process} 2> /dev/null; echo $?"))
 
-    def _wait_serving(self, process: int, output: Path) -> int:
+    def _wait_until_said(self, said: Sequence[re.Pattern[str]], process: int, output: Path) -> int:
         end = time.monotonic() + BEGIN_S
-        while not _SERVES.search(output.read_text()):
+        while not all(each.search(output.read_text()) for each in said):
             if self._tell(f"kill -0 {process} 2> /dev/null; echo $?") != "0":
                 self._servers.remove(process)
                 return int(self._tell(f"wait {process}; echo $?"))

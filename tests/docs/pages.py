@@ -22,7 +22,7 @@ class Page:
 
 
 PAGES = (
-    Page("README.md"),
+    Page("README.md", (Need.HUB,)),
     Page("CONTRIBUTING.md"),
     Page("docs/architecture.md"),
     Page("docs/attention.md"),

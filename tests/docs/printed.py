@@ -8,7 +8,7 @@ import re
 
 ANY = "…"
 _SIZE = re.compile(r"\b(\d[\d.,]*) ?(?:[kKMGT]i?)?B\b")
-_ID = re.compile(r"\b(?=[0-9a-f]*\d)[0-9a-f]{8,}(?:-[0-9a-f]{4,})*\b")
+_ID = re.compile(r"(?<![^\W_])(?=[0-9a-f]*\d)[0-9a-f]{8,}(?:-[0-9a-f]{4,})*(?![^\W_])")
 _NUMBER = re.compile(r"\d+(?:[.,:]\d+)*(?:e[+-]?\d+)?")
 
 

@@ -52,10 +52,27 @@ STAND_INS: tuple[StandIn, ...] = (
         ("tests/cluster/test_gateway_command.py",),
     ),
     StandIn(
+        r"ray start .+|expertmesh serve --mode cluster --config many.yaml|expertmesh stop --config many.yaml",
+        None,
+        "it wants several machines; the test has several nodes of Ray on one",
+        ("tests/cluster/ray/test_mesh_on_ray.py",),
+    ),
+    StandIn(
+        r"expertmesh drain --node second",
+        None,
+        "there is one node",
+        ("tests/cluster/test_mesh_commands.py",),
+    ),
+    StandIn(
         r"expertmesh chat",
         None,
         "a conversation on a terminal",
         ("tests/cluster/chat/test_session.py", "tests/cluster/test_chat_command.py"),
+    ),
+    StandIn(
+        r"(.*expertmesh verify) FOLDER",
+        r"\1 home/.cache/huggingface/hub/models--openai--gpt-oss-20b/snapshots/*",
+        "the folder is what `pull` has said",
     ),
     StandIn(
         r"expertmesh pull (\S+)@COMMIT (.+)",

@@ -40,9 +40,9 @@ def shell_for(page: Page, tmp_path: Path) -> Iterator[PageRun]:
             done = shell.run(PREPARATIONS[need])
             assert done.status == 0, done.printed
         yield PageRun(shell, folder)
+        assert set(shell.end_servers()) <= {0}, "a server ends in good order"
     finally:
-        statuses = shell.close()
-    assert set(statuses) <= {0}, "a server ends in good order"
+        shell.close()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.path)
