@@ -17,7 +17,7 @@ from tests.docs.stand_ins import STAND_INS, stand_in_of, without_comment
 
 PREPARATIONS = {
     Need.HUB: f"""\
-python -m tests.docs.page_hub {MODEL} {HUB_PORT} &
+python -m tests.docs.page_hub {MODEL} {HUB_PORT} & disown
 until curl -s -o /dev/null 127.0.0.1:{HUB_PORT}; do sleep 0.1; done""",
     Need.PULLED: "expertmesh pull gpt-oss-20b",
     Need.SERVER: f"expertmesh serve --model {MODEL}",
