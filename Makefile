@@ -11,7 +11,7 @@ PYTEST := OMP_NUM_THREADS=1 $(RUN) pytest -n auto --maxprocesses 4 --dist loadgr
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test again check format bench gpu chaos protos constraints clean
+.PHONY: help run test again check docs format bench gpu chaos protos constraints clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,7 +26,7 @@ test: $(VENV)/test.installed ## Run the tests
 again: $(VENV)/test.installed ## Run only the tests that failed last, one after the other
 	@OMP_NUM_THREADS=1 $(RUN) pytest --last-failed --last-failed-no-failures none -v
 
-check: $(VENV)/check.installed ## Lint, format, types, floors, protocol, links in the docs: what CI checks
+check: $(VENV)/check.installed ## Lint, format, types, floors, protocol, the docs: what CI checks
 	$(RUN) ruff check
 	$(RUN) ruff format --check
 	$(RUN) mypy
@@ -34,6 +34,10 @@ check: $(VENV)/check.installed ## Lint, format, types, floors, protocol, links i
 	$(VENV)/bin/buf lint
 	$(VENV)/bin/buf breaking --against protos/baseline.binpb
 	$(RUN) tools.check_links
+	$(RUN) tools.docs --check
+
+docs: $(VENV)/check.installed ## Make the parts of the pages that are made: tables of keys, commands, APIs, results
+	@$(RUN) tools.docs
 
 format: $(VENV)/check.installed ## Mend what ruff can mend
 	$(RUN) ruff check --fix-only
