@@ -8,6 +8,7 @@ from typing import Any
 from tools.docs.markdown import table
 
 _SHORT_COMMIT = 12
+_BYTES = "bytes"
 
 
 def measured(root: Path) -> str:
@@ -36,14 +37,17 @@ def _circumstances(report: dict[str, Any]) -> str:
 
 
 def _row(row: dict[str, Any]) -> tuple[str, ...]:
-    against = "" if row["peer"] is None else f"{_amount(row['peer'])}: {row['peer_name']}"
+    unit = row["unit"]
+    against = "" if row["peer"] is None else f"{_amount(row['peer'], unit)}: {row['peer_name']}"
     goal = "" if row["goal"] is None else f"{_amount(row['goal'])} {'met' if row['met'] else 'missed'}"
-    ours = f"{_amount(row['ours'])} {row['unit']}"
+    ours = _amount(row["ours"], unit) if unit == _BYTES else f"{_amount(row['ours'])} {unit}"
     return row["name"], ours, against, _amount(row["ratio"]), goal
 
 
-def _amount(value: float | None) -> str:
+def _amount(value: float | None, unit: str = "") -> str:
     """Three figures of it."""
     if value is None:
         return ""
+    if unit == _BYTES:
+        return f"{_amount(value / 1e9)} GB"
     return f"{float(f'{value:.3g}'):,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
