@@ -1,7 +1,8 @@
 """A model hub on loopback: as much of the real one as huggingface_hub speaks to, with troubles on order.
 
-It serves one repository, under any number of names, and logs every request. As on the real hub, large files are redirected to another
-address (the content network), so that a token which leaks there is seen, and may be offered over xet too.
+It serves one repository, under any number of names, and logs every request. As on the real hub, large files
+are redirected to another address (the content network), so that a token which leaks there is seen, and may be
+offered over xet too.
 """
 
 import hashlib
