@@ -136,11 +136,11 @@ def certificates(folder: Path) -> tuple[Path, Path, Path]:
 def test_where_it_serves_can_be_said_without_a_file(spoken_folder: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as had:
         port = had.getsockname()[1]
-    words = ["--host", "localhost", "--http-port", str(port), "--grpc-port", "0"]
+    words = ["--host", "127.0.0.2", "--http-port", str(port), "--grpc-port", "0"]
     server = ServedProcess("serve", "--model", str(spoken_folder), *words, without=["ray"])
     try:
         server.wait_serving()
-        assert server.http == f"localhost:{port}"
+        assert server.http == f"127.0.0.2:{port}"
         assert not server.grpc.endswith((":8001", ":0"))
         assert server.content_of_chat(WORDS, 5) == server.content_of_grpc_chat(WORDS, 5)
     finally:

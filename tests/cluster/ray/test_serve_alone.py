@@ -67,7 +67,8 @@ def engine_of(values: Mapping[str, object]) -> Mapping[str, object]:
 
 def test_the_terminal_has_our_sentences_alone(serve: Serve) -> None:
     """Also when a worker is killed, which Ray would tell in a paragraph; `ps` says which process it is."""
-    said = []
+    said: list[str] = []
+    names: Mapping[str, int] = {}
     with serve() as serving:
         assert serving.stdout is not None
         for line in serving.stdout:
