@@ -13,7 +13,7 @@ from pathlib import Path
 from examples.random_model import write as write_random_model
 
 SOURCE_TREE = Path(__file__).parents[2]
-MODEL = "run/random-model"
+MODEL = "examples/expertmesh-demo"
 HUB_PORT = 9000
 _OF_THE_MACHINE = ("PATH", "LANG", "CXX", "EXPERTMESH_CPU_KERNELS")
 
@@ -22,10 +22,14 @@ def make_ground(folder: Path) -> None:
     folder.mkdir(parents=True)
     listing = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
     files = subprocess.run(listing, cwd=SOURCE_TREE, check=True, capture_output=True, text=True).stdout
-    for name in sorted({file.split("/", 1)[0] for file in files.splitlines()}):
+    for name in sorted({file.split("/", 1)[0] for file in files.splitlines()} - {"examples"}):
         (folder / name).symlink_to(SOURCE_TREE / name)
+    (folder / "examples").mkdir()
+    for path in (SOURCE_TREE / "examples").iterdir():
+        (folder / "examples" / path.name).symlink_to(path)
+    if not (folder / MODEL).exists():
+        write_random_model(folder / MODEL)
     _make_environment(folder / ".venv")
-    write_random_model(folder / MODEL)
 
 
 def environment(folder: Path) -> dict[str, str]:

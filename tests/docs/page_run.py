@@ -52,7 +52,7 @@ class PageRun:
     def _run(self, command: str) -> Done:
         """As if the folders that are elsewhere were where the page has them."""
         for place in ELSEWHERE:
-            command = re.sub(rf"(?<![\w./]){place}(?=/)", f"{self.folder}{place}", command)
+            command = re.sub(rf"(?<![\w./]){place}(?=[/\s]|$)", f"{self.folder}{place}", command)
         done = self.shell.run(command)
         return replace(done, printed=done.printed.replace(f"{self.folder}/", "/"))
 

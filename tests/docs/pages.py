@@ -11,7 +11,7 @@ class Need(StrEnum):
     """What is there before a page's first command."""
 
     HUB = "a hub on loopback that has the released models, each a tiny one in truth"
-    PULLED = "gpt-oss-20b, pulled from there"
+    PULLED = "gpt-oss-20b and gpt-oss-120b, pulled from there"
     SERVER = "`expertmesh serve` of the model, in single mode"
 
 
@@ -24,21 +24,32 @@ class Page:
 PAGES = (
     Page("README.md", (Need.HUB,)),
     Page("CONTRIBUTING.md"),
+    Page("docs/README.md"),
+    Page("docs/airgapped.md", (Need.HUB,)),
+    Page("docs/api-grpc.md"),
+    Page("docs/api-http.md"),
     Page("docs/architecture.md"),
     Page("docs/attention.md"),
     Page("docs/cluster.md"),
+    Page("docs/commands.md"),
     Page("docs/config.md"),
     Page("docs/engine.md"),
+    Page("docs/errors.md"),
     Page("docs/frames.md"),
     Page("docs/generate.md", (Need.HUB, Need.PULLED)),
     Page("docs/grpc.md", (Need.SERVER,)),
     Page("docs/harmony.md"),
     Page("docs/http.md", (Need.SERVER,)),
     Page("docs/kernels.md"),
+    Page("docs/models.md", (Need.HUB, Need.PULLED)),
+    Page("docs/operations.md"),
+    Page("docs/performance.md"),
     Page("docs/plan.md"),
     Page("docs/pull.md", (Need.HUB,)),
+    Page("docs/quickstart.md"),
     Page("docs/responses.md", (Need.SERVER,)),
     Page("docs/serving.md"),
+    Page("docs/troubleshooting.md"),
 )
 
 NO_PAGES_FOR_USERS = {

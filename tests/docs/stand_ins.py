@@ -34,13 +34,25 @@ STAND_INS: tuple[StandIn, ...] = (
         ("tests/examples/test_random_model.py",),
     ),
     StandIn(
+        r"python3 -m venv .venv",
+        None,
+        "there is one, without pip: what is installed is the clone",
+        ("tests/test_makefile.py",),
+    ),
+    StandIn(
+        r"expertmesh serve --mode cluster --config spread.yaml",
+        None,
+        "four GPUs",
+        ("tests/cluster/test_plan_command.py", "tests/cluster/ray/test_needs.py"),
+    ),
+    StandIn(
         r"make chaos",
         None,
         "minutes; the same troubles are tests, one by one",
         ("tests/cluster/test_mesh.py", "tests/cluster/test_partition.py"),
     ),
     StandIn(
-        r"(?:\.venv/bin/)?pip install .+",
+        r"(?:\.venv/bin/)?pip (?:install|download) .+",
         None,
         "there is no package index; what each extra brings is tested",
         ("tests/test_packaging.py",),

@@ -19,7 +19,7 @@ PREPARATIONS = {
     Need.HUB: f"""\
 python -m tests.docs.page_hub {MODEL} {HUB_PORT} & disown
 until curl -s -o /dev/null 127.0.0.1:{HUB_PORT}; do sleep 0.1; done""",
-    Need.PULLED: "expertmesh pull gpt-oss-20b",
+    Need.PULLED: "expertmesh pull gpt-oss-20b && expertmesh pull gpt-oss-120b",
     Need.SERVER: f"expertmesh serve --model {MODEL}",
 }
 RUN = ("sh", "console", "python")
