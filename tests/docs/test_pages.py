@@ -59,6 +59,15 @@ def test_every_page_is_listed() -> None:
     assert unlisted(ROOT) == []
 
 
+@pytest.mark.parametrize("index", ["README.md", "docs/README.md"])
+def test_every_page_is_linked(index: str) -> None:
+    """From the front page, and from the list of documents."""
+    text = (ROOT / index).read_text()
+    pages = [Path(page.path) for page in PAGES if page.path not in (index, "README.md", "CONTRIBUTING.md")]
+    links = {page: page.relative_to(Path(index).parent).as_posix() for page in pages}
+    assert [page for page, link in links.items() if f"]({link})" not in text] == []
+
+
 def test_every_stand_in_is_needed_and_tested_where_it_says() -> None:
     all_commands = [without_comment(c.text) for page in PAGES for b in blocks(page) for c in commands_of(b)]
     needed = [stand_in_of(command) for command in all_commands]
