@@ -1,6 +1,6 @@
 """Runs the tests that failed in the last `make test` once more, one after the other.
 
-pytest's own --last-failed does not find them: where tests of a group share a process, its notes name them "test@group".
+pytest's own --last-failed does not find them all: its notes say "test@group" where tests of a group share a process.
 """
 
 import json
@@ -23,7 +23,7 @@ def main() -> int:
     if not names:
         print(f"{LAST_FAILED} names no test that failed", file=sys.stderr)
         return 1
-    print("failed at first, run once more alone:", *names, sep="\n  ")
+    print("failed at first, run once more alone:", *names, sep="\n  ", flush=True)
     return subprocess.run([sys.executable, "-m", "pytest", "-v", *names], check=False).returncode
 
 
