@@ -1,6 +1,6 @@
 """Runs the tests that failed in the last `make test` once more, one after the other.
 
-pytest's own --last-failed does not find them all: its notes say "test@group" where tests of a group share a process.
+pytest's own --last-failed does not find all: its notes say "test@group" where a group shares a process.
 """
 
 import json
