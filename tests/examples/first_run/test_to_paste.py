@@ -10,12 +10,12 @@ OTHER = Ports(9000, 9001, 9700)
 
 
 def test_the_usual_ports_need_not_be_said() -> None:
-    assert to_paste.chat_line("bin/expertmesh", USUAL) == "bin/expertmesh chat"
+    assert to_paste.chat_line("bin/expertmesh", USUAL) == "bin/expertmesh chat --temperature 0"
     assert to_paste.status_line("bin/expertmesh", USUAL) == "bin/expertmesh status"
 
 
 def test_other_ports_are_said() -> None:
-    assert to_paste.chat_line("expertmesh", OTHER) == "expertmesh chat --url http://127.0.0.1:9000"
+    assert to_paste.chat_line("expertmesh", OTHER).endswith(" --url http://127.0.0.1:9000")
     assert to_paste.status_line("expertmesh", OTHER) == "expertmesh status --address 127.0.0.1:9700"
 
 
@@ -26,7 +26,8 @@ def test_a_shell_hands_the_body_on_whole() -> None:
         "http://127.0.0.1:9000/v1/chat/completions",
         "content-type: application/json",
     )
-    assert json.loads(body) == {"model": "it's", "messages": [message]}
+    assert json.loads(body) == {"model": "it's", "messages": [message], "temperature": 0}
     *_, body, address, method = shlex.split(to_paste.grpcurl_line(OTHER))
     assert (address, method) == ("127.0.0.1:9001", "expertmesh.inference.v1.InferenceService/ChatUnary")
-    assert json.loads(body) == {"request": {"messages": [{"user": {"text": "What is 2 + 3?"}}]}}
+    asked = {"messages": [{"user": {"text": "What is 2 + 3?"}}], "options": {"sampling": {"temperature": 0}}}
+    assert json.loads(body) == {"request": asked}
