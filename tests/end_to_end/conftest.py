@@ -39,7 +39,13 @@ def begun(mode: str, file: Path, stack: ExitStack) -> ServedProcess:
 def config(model: Path) -> Mapping[str, object]:
     return {
         "model": str(model),
-        "engine": {"device": "cpu", "dtype": "float32", "deterministic": True, "cache_gb": 0.1},
+        "engine": {
+            "device": "cpu",
+            "dtype": "float32",
+            "deterministic": True,
+            "cache_gb": 0.1,
+            "page_size": 4,
+        },
         "gateway": {"http_port": 0, "grpc_port": 0},
         "cluster": {
             "name": "demo",
