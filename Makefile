@@ -9,6 +9,16 @@ BENCHMARKS := load determinism kernels engine engine_soak router mesh gateway gp
 # Tests run in several processes, so PyTorch gets one thread in each. Tests of one group share what they start.
 PYTEST := OMP_NUM_THREADS=1 $(RUN) pytest -n auto --maxprocesses 4 --dist loadgroup
 
+# What `make run` may be told behind it; in the environment these names mean other things.
+MODE = cluster
+MODEL =
+HTTP_PORT =
+GRPC_PORT =
+CONTROLLER_PORT =
+ifeq ($(filter cluster single,$(MODE)),)
+$(error MODE is '$(MODE)'; it can be cluster or single)
+endif
+
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help run test again check docs format bench gpu chaos protos constraints clean
@@ -16,8 +26,10 @@ PYTEST := OMP_NUM_THREADS=1 $(RUN) pytest -n auto --maxprocesses 4 --dist loadgr
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: $(VENV)/single.installed ## Make a small random checkpoint and generate from it
-	@$(RUN) examples.random_model
+run: $(VENV)/$(MODE).installed ## Serve the demo model as a mesh, and ask it three questions; MODE=single: without Ray
+	@$(RUN) examples.first_run --mode $(MODE) $(if $(MODEL),--model $(MODEL)) \
+	  $(if $(HTTP_PORT),--http-port $(HTTP_PORT)) $(if $(GRPC_PORT),--grpc-port $(GRPC_PORT)) \
+	  $(if $(CONTROLLER_PORT),--controller-port $(CONTROLLER_PORT))
 
 test: $(VENV)/test.installed ## Run the tests
 	@$(RUN) tools.o200k
@@ -70,7 +82,11 @@ check_holds := test single cluster bench
 # An interrupted installation leaves no stamp, so the next call finishes it.
 $(VENV)/%.installed: pyproject.toml constraints.txt $(VENV)/pip.pinned
 	@echo "Installing extra '$*' into $(VENV) (the first time PyTorch with CUDA: minutes, and 5 GB of disk)"
-	@$(INSTALL) --build-constraint constraints.txt -e '.[$*]'
+	@(while sleep 3; do printf .; done) & dots=$$!; trap "kill $$dots; echo" EXIT; trap 'exit 130' INT TERM; \
+	$(INSTALL) --build-constraint constraints.txt -e '.[$*]' || { \
+	  echo "Extra '$*' could not be installed; above pip says why. Without a way to PyPI: PIP_INDEX_URL names" >&2; \
+	  echo "another index, PIP_FIND_LINKS a folder of wheels. Without room: 'df -h .' shows how much there is." >&2; \
+	  echo "The same command again goes on from here." >&2; exit 1; }
 	@touch $(foreach extra,$* $($*_holds),$(VENV)/$(extra).installed)
 
 $(VENV)/pip.pinned: constraints.txt | $(VENV)/created

@@ -55,6 +55,8 @@ class MeshHost:
         gateway = self._gateway()
         gateway.check_ports()
         self._check_controller()
+        if self._config.cluster.ray == "start":
+            self._note("begins a Ray on this machine")
         cluster = open_ray(self._config.cluster)
         stop = StopSignal()  # after Ray, which has a handler of its own
         try:

@@ -12,7 +12,7 @@ from cluster.chat.turn import take_turn
 from cluster.environment import may_color
 from examples.first_run.questions import Question
 
-_OPTIONS = {"temperature": 0, "max_completion_tokens": 300}
+_OPTIONS = {"temperature": 0, "max_completion_tokens": 200}
 _MOST_TURNS = 4
 
 
@@ -23,14 +23,11 @@ class Interview:
         self._client = ChatClient(Place.parse(address))
         self._out = out
         self._screen = Screen(out, is_plain=False, has_color=out.isatty() and may_color())
-
-    def model(self) -> str:
-        """As the server calls it."""
-        return self._client.models()[0]
+        self.model = self._client.models()[0]  # as the server calls it
 
     def ask(self, question: Question) -> None:
         declared = [tool.declared for tool in question.tools]
-        conversation = Conversation(self.model(), options=_OPTIONS, tools=declared)
+        conversation = Conversation(self.model, options=_OPTIONS, tools=declared)
         self._out.write(f"> {question.text}\n")
         conversation.say(question.text)
         for _ in range(_MOST_TURNS):

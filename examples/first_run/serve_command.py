@@ -53,9 +53,8 @@ class ServeCommand:
         """Before anything is begun."""
         if not (self.model / "config.json").is_file():
             raise ConfigError(
-                f"{self.model} holds no model (it has no config.json); the demo model belongs to the "
-                f"repository: `git checkout -- {self.model}` from its root brings it back. MODEL=FOLDER takes "
-                f"another"
+                f"{self.model} holds no model (it has no config.json). The demo model is a part of the "
+                f"repository: `git checkout -- {self.model}` brings it back; MODEL=FOLDER takes another"
             )
         if not Path(self.program).is_file():
             raise ConfigError(

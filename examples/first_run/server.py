@@ -3,7 +3,6 @@
 Not here: the command line (`serve_command`), nor what is asked of the server.
 """
 
-import http.client
 import os
 import signal
 import subprocess
@@ -13,7 +12,6 @@ from contextlib import suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
-_ANSWER_WITHIN_S = 5.0
 _NAME = "expertmesh: "
 
 
@@ -61,16 +59,3 @@ class Server:
         assert self._process.stdout is not None
         for line in self._process.stdout:
             self._said.put(line.rstrip("\n").removeprefix(_NAME))
-
-
-def is_ready(address: str) -> bool:
-    """As it says itself over HTTP."""
-    connection = http.client.HTTPConnection(address, timeout=_ANSWER_WITHIN_S)
-    try:
-        connection.request("GET", "/ready")
-        with connection.getresponse() as response:
-            return response.status == http.client.OK
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        connection.close()

@@ -11,7 +11,8 @@ METHOD = "expertmesh.inference.v1.InferenceService/ChatUnary"
 
 
 def chat_line(program: str, ports: Ports) -> str:
-    return f"{program} chat" + ("" if ports.http == USUAL.http else f" --url http://{ports.http_address}")
+    where = "" if ports.http == USUAL.http else f" --url http://{ports.http_address}"
+    return f"{program} chat --temperature 0{where}"
 
 
 def status_line(program: str, ports: Ports) -> str:
@@ -20,13 +21,14 @@ def status_line(program: str, ports: Ports) -> str:
 
 
 def curl_line(model: str, ports: Ports) -> str:
-    body = {"model": model, "messages": [{"role": "user", "content": QUESTION}]}
+    body = {"model": model, "messages": [{"role": "user", "content": QUESTION}], "temperature": 0}
     url = f"http://{ports.http_address}/v1/chat/completions"
     return f"curl -s {url} -H 'content-type: application/json' -d {_quoted(body)}"
 
 
 def grpcurl_line(ports: Ports) -> str:
-    body = {"request": {"messages": [{"user": {"text": QUESTION}}]}}
+    greedy = {"sampling": {"temperature": 0}}
+    body = {"request": {"messages": [{"user": {"text": QUESTION}}], "options": greedy}}
     return f"grpcurl -plaintext -d {_quoted(body)} {ports.grpc_address} {METHOD}"
 
 

@@ -1,6 +1,6 @@
-"""The folder in which a page's commands run: what a fresh clone holds, and the model of `make run`.
+"""The folder in which a page's commands run: what a fresh clone holds.
 
-All else are links to this clone; what the commands write stays in the folder. There is no pip in it: that
+All of it are links to this clone; what the commands write stays in the folder. There is no pip in it: that
 would install the folder in place of the clone.
 """
 
@@ -9,8 +9,6 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-
-from examples.random_model import write as write_random_model
 
 SOURCE_TREE = Path(__file__).parents[2]
 MODEL = "examples/expertmesh-demo"
@@ -27,8 +25,6 @@ def make_ground(folder: Path) -> None:
     (folder / "examples").mkdir()
     for path in (SOURCE_TREE / "examples").iterdir():
         (folder / "examples" / path.name).symlink_to(path)
-    if not (folder / MODEL).exists():
-        write_random_model(folder / MODEL)
     _make_environment(folder / ".venv")
 
 

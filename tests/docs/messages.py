@@ -16,9 +16,7 @@ def texts_of(source: str) -> Iterator[str]:
         if id(node) in alone:
             continue
         if isinstance(node, ast.JoinedStr):
-            yield "".join(
-                str(part.value) if isinstance(part, ast.Constant) else ANY for part in node.values
-            )
+            yield "".join(str(part.value) if isinstance(part, ast.Constant) else ANY for part in node.values)
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
             yield node.value.replace("%s", ANY).replace("%g", ANY)
 

@@ -33,6 +33,7 @@ PAGES = (
     Page("docs/cluster.md"),
     Page("docs/commands.md"),
     Page("docs/config.md"),
+    Page("docs/demo.md"),
     Page("docs/engine.md"),
     Page("docs/errors.md"),
     Page("docs/frames.md"),

@@ -28,10 +28,10 @@ STAND_INS: tuple[StandIn, ...] = (
         ("tests/test_makefile.py",),
     ),
     StandIn(
-        r"make run",
+        r"make run.*",
         None,
         "it installs, which needs a package index; what it then does is tested",
-        ("tests/examples/test_random_model.py",),
+        ("tests/end_to_end/test_first_run.py", "tests/examples/first_run/test_first_run.py"),
     ),
     StandIn(
         r"python3 -m venv .venv",
@@ -44,6 +44,18 @@ STAND_INS: tuple[StandIn, ...] = (
         None,
         "four GPUs",
         ("tests/cluster/test_plan_command.py", "tests/cluster/ray/test_needs.py"),
+    ),
+    StandIn(
+        r"(.+/expertmesh status) --watch",
+        r"\1",
+        "it goes on until Ctrl-C",
+        ("tests/cluster/test_mesh_commands.py",),
+    ),
+    StandIn(
+        r"python -m examples.demo.\w+ .+",
+        None,
+        "an hour of training, minutes of scoring; the parts are tested",
+        ("tests/examples/demo/test_training.py", "tests/examples/demo/test_checkpoint.py"),
     ),
     StandIn(
         r"make chaos",

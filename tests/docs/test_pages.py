@@ -22,7 +22,7 @@ until curl -s -o /dev/null 127.0.0.1:{HUB_PORT}; do sleep 0.1; done""",
     Need.PULLED: "expertmesh pull gpt-oss-20b && expertmesh pull gpt-oss-120b",
     Need.SERVER: f"expertmesh serve --model {MODEL}",
 }
-RUN = ("sh", "console", "python")
+RUN = ("sh", "console", "transcript", "python")
 
 
 def blocks(page: Page) -> list[Block]:

@@ -26,12 +26,19 @@ def test_parts_have_lines_of_their_own() -> None:
         ToolCallPart(0, arguments='{"a":1}'),
         ToolCallPart(1, "id", "see", "{}"),
     )
-    assert text == 'hm, yes\n\nIt is.\n-> look {"a":1}\n-> see {}\n[first 0.50 s, all 2.0 s]\n\n'
+    assert text == '(hm, yes)\n\nIt is.\n-> look {"a":1}\n-> see {}\n[first 0.50 s, all 2.0 s]\n\n'
 
 
 def test_reasoning_is_dimmed_and_the_answer_is_not() -> None:
     text = shown(Reasoning("hm"), Content("Yes."), has_color=True)
     assert text.startswith("\x1b[2mhm\x1b[0m\n\nYes.\n\x1b[2m[first")
+
+
+def test_reasoning_that_cannot_be_dimmed_stands_in_brackets() -> None:
+    assert shown(Reasoning("hm")) == "(hm)\n[first 0.50 s, all 2.0 s]\n\n"
+    assert shown(Reasoning("hm"), Finished("length")).startswith("(hm)\n(cut off: ")
+    text = shown(Reasoning("hm"), ToolCallPart(0, "id", "look"), Reasoning("so"), Content("Yes."))
+    assert text.startswith("(hm)\n\n-> look \n(so)\n\nYes.\n")
 
 
 def test_plain_is_the_answer_alone() -> None:

@@ -22,7 +22,9 @@ PLANNED = (
     r"planned .* in float32: 1 x cpu on 1 node; 1 attention worker of 2 stages, 2 expert workers, every "
     r"expert on one of them; the cache holds [\d,]+ tokens"
 )
+BEGINS = "begins a Ray on this machine"
 SAID = [
+    BEGINS,
     PLANNED,
     r"the controller of alone listens at 127\.0\.0\.1:\d+",
     r"waiting for attention-0, attention-0-stage-1, expert-0, expert-1",
@@ -99,11 +101,12 @@ def names_below(pid: int) -> Mapping[str, int]:
 
 
 def refused(serving: subprocess.Popen[str]) -> str:
-    """What it says but for the plan, which may fit all the same."""
+    """What it says but for Ray's beginning and the plan, which may fit all the same."""
     said, _ = serving.communicate(timeout=WITHIN_S)
     assert serving.returncode == 1
-    [line] = [line for line in said.splitlines() if not re.fullmatch(f"expertmesh: {PLANNED}", line)]
-    return line.removeprefix("expertmesh: ")
+    lines = [line.removeprefix("expertmesh: ") for line in said.splitlines()]
+    [line] = [line for line in lines if not re.fullmatch(f"{BEGINS}|{PLANNED}", line)]
+    return line
 
 
 def test_a_taken_port_is_said_with_its_key(serve: Serve) -> None:
