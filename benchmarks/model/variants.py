@@ -23,4 +23,4 @@ def _as_they_are(settings: CpuKernelSettings) -> CpuKernelSettings:
 
 
 DEFAULT = Variant("ours", _as_they_are, limit=0.0)
-VARIANTS = (DEFAULT,)
+VARIANTS: tuple[Variant, ...] = (DEFAULT,)
