@@ -47,7 +47,7 @@ class MakeRunner(Protocol):
 
 @pytest.fixture(scope="module")
 def make_runner(weights: ModelWeights, cpu_kernels: CpuKernelSettings) -> MakeRunner:
-    row_tile = deterministic_row_tile(ODD_TINY, weights, weights.attention[0].sinks.dtype)
+    row_tile = deterministic_row_tile(ODD_TINY, weights, cpu_kernels)
 
     def make(page_size: int = 16) -> Runner:
         return Runner(ODD_TINY, weights, row_tile=row_tile, page_size=page_size, cpu_kernels=cpu_kernels)
