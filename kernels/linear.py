@@ -33,9 +33,7 @@ def linear(
     return linear_reference(x, weight, bias, row_tile)
 
 
-def linear_reference(
-    x: Tensor, weight: Tensor, bias: Tensor | None, row_tile: int | None = None
-) -> Tensor:
+def linear_reference(x: Tensor, weight: Tensor, bias: Tensor | None, row_tile: int | None = None) -> Tensor:
     """The definition, on every device."""
     if row_tile is None:
         return _multiply(x, weight, bias)

@@ -65,9 +65,9 @@ class GptOss:
         eps = self.config.rms_norm_eps
         for layer in layers:
             weights = self._weights.attention[layer]
-            normed = rmsnorm(hidden, weights.attention_norm, eps)
+            normed = rmsnorm(hidden, weights.attention_norm, eps, self._cpu_kernels)
             attended = self._attend(layer, weights, normed, batch, cache)
-            hidden, normed = add_rmsnorm(hidden, attended, weights.moe_norm, eps)
+            hidden, normed = add_rmsnorm(hidden, attended, weights.moe_norm, eps, self._cpu_kernels)
             hidden = hidden + self._visit_experts(layer, weights, normed)
         return hidden
 
@@ -75,7 +75,7 @@ class GptOss:
         """hidden: [outputs, hidden] -> [outputs, vocab] float32"""
         weights = self._weights.unembedding
         assert weights is not None, "this stage holds no unembedding"
-        normed = rmsnorm(hidden, weights.norm, self.config.rms_norm_eps)
+        normed = rmsnorm(hidden, weights.norm, self.config.rms_norm_eps, self._cpu_kernels)
         return self._linear(normed, weights.projection, None).float()
 
     def _attend(
@@ -84,7 +84,7 @@ class GptOss:
         view, window = self._view(layer, batch)
         qkv = self._linear(normed, weights.qkv.weight, weights.qkv.bias)
         paged = cache.of_layer(layer)
-        query = rotate_and_store(qkv, self._rotary, batch.positions, paged, view.slots)
+        query = rotate_and_store(qkv, self._rotary, batch.positions, paged, view.slots, self._cpu_kernels)
         mixed = attention(
             query, paged, view.queries, weights.sinks, window, self._row_tile, self._cpu_kernels
         )
@@ -97,7 +97,8 @@ class GptOss:
 
     def _visit_experts(self, layer: int, weights: AttentionLayerWeights, normed: Tensor) -> Tensor:
         gate_logits = self._linear(normed, weights.gate.weight, weights.gate.bias)
-        return self._experts(layer, normed, route(gate_logits, self.config.experts_per_token))
+        routing = route(gate_logits, self.config.experts_per_token, self._cpu_kernels)
+        return self._experts(layer, normed, routing)
 
     def _linear(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         return linear(x, weight, bias, self._row_tile, self._cpu_kernels)
