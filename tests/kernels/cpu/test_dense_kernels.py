@@ -1,4 +1,4 @@
-"""Dense layers on each path: against float64, and a row's bits alone, in any company, by any number of threads."""
+"""Dense layers on each path: against float64, and a row's bits in any company, by any number of threads."""
 
 import pytest
 import torch
@@ -29,7 +29,7 @@ def test_as_exact_as_float32(kernels: CpuKernels, num_rows: int, num_outs: int, 
     x, weight, bias = torch.randn(num_rows, width), matrix(num_outs, width), torch.randn(num_outs)
     exact = x.double() @ weight.double().T + bias
     size = x.double().abs() @ weight.double().abs().T + bias.abs()
-    # A lane adds a sixteenth of the products, with two roundings each at most; then a tree of four, and the bias.
+    # A lane adds a sixteenth of the products, with two roundings each at most; then four sums, and the bias.
     num_roundings = 2 * (-(-width // 32) * 2) + 5
     found = linear(x, weight, bias, cpu_kernels=settings_of(kernels)).double()
     assert ((found - exact).abs() <= num_roundings * EPSILON * size).all()
