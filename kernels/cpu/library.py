@@ -18,12 +18,11 @@ import torch
 from torch import Tensor
 
 from kernels.cpu.build import BuildError, build
+from kernels.cpu.numbers import DTYPE_TO_NUMBER, PATH_TO_NUMBER
 from kernels.cpu.settings import CpuKernelSettings, CpuPath
 from kernels.group import Assignments, ExpertGroups
 from kernels.mxfp4 import BLOCK_VALUES, PackedMatrix
 
-_PATH_TO_NUMBER = {CpuPath.AVX512: 2, CpuPath.AVX2: 1, CpuPath.PLAIN: 0}  # InstructionSet, best first
-_DTYPE_TO_NUMBER = {torch.float32: 0, torch.bfloat16: 1}  # ScalarType
 _DONE, _INDEX_OUT_OF_RANGE, _OUT_OF_MEMORY = 0, 1, 2  # Status
 
 
@@ -81,7 +80,7 @@ class CpuKernels:
         return result
 
     def takes(self, dtype: torch.dtype) -> bool:
-        return dtype in _DTYPE_TO_NUMBER
+        return dtype in DTYPE_TO_NUMBER
 
     def combine(self, addresses: Sequence[int], places: Sequence[bytes], top_k: int, total: Tensor) -> None:
         """addresses: of pieces, contiguous rows; places: those of each, int64, as in RowPiece.
@@ -97,8 +96,8 @@ class CpuKernels:
             num_tokens,
             top_k,
             hidden,
-            _DTYPE_TO_NUMBER[total.dtype],
-            _PATH_TO_NUMBER[self.path],
+            DTYPE_TO_NUMBER[total.dtype],
+            PATH_TO_NUMBER[self.path],
             total.data_ptr(),
         )
 
@@ -121,7 +120,7 @@ class _Call:
         assert x.shape[1] == num_blocks * BLOCK_VALUES, "the rows are not as wide as the matrices"
         assert bias.shape == (num_experts, num_outs)
         assert groups.offsets.shape == (num_experts + 1,)
-        bias = bias if bias.dtype in _DTYPE_TO_NUMBER else bias.float()
+        bias = bias if bias.dtype in DTYPE_TO_NUMBER else bias.float()
         tensors = (x, input_rows, output_rows, groups.offsets, weight.blocks, weight.scales, bias, result)
         self._held = [tensor.contiguous() for tensor in tensors]
         self._work = _GroupedMatmul(
@@ -131,9 +130,9 @@ class _Call:
             num_outs,
             num_blocks,
             *(tensor.data_ptr() for tensor in self._held),
-            _DTYPE_TO_NUMBER[x.dtype],
-            _DTYPE_TO_NUMBER[bias.dtype],
-            _PATH_TO_NUMBER[path],
+            DTYPE_TO_NUMBER[x.dtype],
+            DTYPE_TO_NUMBER[bias.dtype],
+            PATH_TO_NUMBER[path],
             torch.get_num_threads(),
         )
         self.pointer = ctypes.byref(self._work)
@@ -152,7 +151,7 @@ def _check(status: int) -> None:
 def cpu_kernels_for(x: Tensor, weight: PackedMatrix, settings: CpuKernelSettings) -> CpuKernels | None:
     """What computes these tensors; None: the reference."""
     tensors = (x, weight.blocks, weight.scales)
-    if x.dtype not in _DTYPE_TO_NUMBER or any(tensor.device.type != "cpu" for tensor in tensors):
+    if x.dtype not in DTYPE_TO_NUMBER or any(tensor.device.type != "cpu" for tensor in tensors):
         return None
     if not (weight.blocks.is_contiguous() and weight.scales.is_contiguous()):
         return None
@@ -198,7 +197,7 @@ def _open(file: Path) -> ctypes.CDLL:
 
 
 def _choose(path: CpuPath, library: ctypes.CDLL) -> CpuPath:
-    able = [each for each, number in _PATH_TO_NUMBER.items() if library.expertmesh_can_run(number)]
+    able = [each for each, number in PATH_TO_NUMBER.items() if library.expertmesh_can_run(number)]
     if path is CpuPath.FASTEST:
         return able[0]
     if path not in able:
