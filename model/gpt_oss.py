@@ -42,7 +42,7 @@ class GptOss:
         self._experts = experts
         self._row_tile = row_tile
         self._cpu_kernels = cpu_kernels
-        self._rotary = _rotary_table_of(config).to(weights.device)
+        self._rotary = rotary_table_of(config).to(weights.device)
 
     @torch.inference_mode()
     def forward(self, batch: StepBatch, cache: KvCache) -> Tensor:
@@ -104,7 +104,7 @@ class GptOss:
         return linear(x, weight, bias, self._row_tile, self._cpu_kernels)
 
 
-def _rotary_table_of(config: ModelConfig) -> RotaryTable:
+def rotary_table_of(config: ModelConfig) -> RotaryTable:
     rope = config.rope
     return rotary_table(
         config.max_positions,
