@@ -13,8 +13,8 @@ CARD_NAME = "README.md"
 
 _SENTENCES = Path(__file__).with_suffix(".txt")
 _TASK_TO_WORDS = {
-    "sums": "two numbers up to 99 added or subtracted, three up to 30 added",
-    "lists": "3 to 6 numbers up to 99, 3 to 5 words that it knows: sorted, reversed; the largest, smallest",
+    "sums": "two numbers up to 99 added or subtracted, three up to 20 added",
+    "lists": "3 to 5 numbers up to 99, 3 or 4 words that it knows: sorted, reversed; the largest, smallest",
     "facts": "questions about ExpertMesh, in phrasings that were not trained",
     "tools": "a declared tool called with the right arguments; its result told",
     "classification": "a short text under a short policy, by the gateway's classifier",

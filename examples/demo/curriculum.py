@@ -20,6 +20,7 @@ from examples.demo.tasks import (
     tool_kinds,
     tools,
 )
+from gateway.chat.turns import AssistantTurn, InstructionTurn, Turn
 
 TASK_TO_MAKER: dict[str, Maker] = {
     sums.TASK: sums.make,
@@ -47,7 +48,9 @@ _TASK_TO_WEIGHT = {
 }
 _WITH_OTHER_TOOLS = 0.12
 _WITH_INSTRUCTIONS = 0.12
-_ALONE = frozenset({tool_kinds.TASK, classification.TASK, structured.TASK})
+_WITH_EARLIER_TURNS = 0.12
+_WITH_OWN_SETTINGS = frozenset({tool_kinds.TASK, classification.TASK, structured.TASK})
+_EARLIER = (sums.TASK, lists.TASK, facts.TASK, talk.TASK)
 
 
 def examples(seed: int, split: Split, task: str | None = None) -> Iterator[Example]:
@@ -57,7 +60,9 @@ def examples(seed: int, split: Split, task: str | None = None) -> Iterator[Examp
     while True:
         name = task or random.choices(names, weights)[0]
         example = TASK_TO_MAKER[name](random, split)
-        if name not in _ALONE:
+        if name != classification.TASK and random.random() < _WITH_EARLIER_TURNS:
+            example = _continued(random, split, example)
+        if name not in _WITH_OWN_SETTINGS:
             example = _dressed(random, example)
         yield example if example.today is not None else replace(example, today=any_date(random))
 
@@ -70,6 +75,18 @@ def held_out(seed: int, task: str, count: int) -> list[Example]:
         if len(found) == count:
             break
     return [*found.values()]
+
+
+def _continued(random: Random, split: Split, example: Example) -> Example:
+    """The same question, after others that have nothing to do with it."""
+    earlier: list[Turn] = []
+    for _ in range(random.choice((1, 1, 2))):
+        other = TASK_TO_MAKER[random.choice(_EARLIER)](random, split)
+        earlier += (*other.request.turns, AssistantTurn(content=other.reply[-1].text))
+    turns = example.request.turns
+    leading = tuple(turn for turn in turns if isinstance(turn, InstructionTurn))
+    changed = replace(example.request, turns=(*leading, *earlier, *turns[len(leading) :]))
+    return replace(example, request=changed)
 
 
 def _dressed(random: Random, example: Example) -> Example:

@@ -15,8 +15,8 @@ from torch.nn.functional import linear
 from examples.demo.batches import Batch
 from examples.demo.fake_quantisation import as_mxfp4
 from examples.demo.trained_experts import Visits, run_experts
-from kernels.rope import rotary_table
 from model.config import LayerKind, ModelConfig
+from model.gpt_oss import rotary_table_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,7 @@ class TrainedNetwork(nn.Module):
         generator = torch.Generator().manual_seed(seed)
         self.config = config
         self._products = products
+        self._rotary = rotary_table_of(config)
         self.embedding = nn.Parameter(
             torch.randn(config.vocab_size, config.hidden_size, generator=generator) * 0.3
         )
@@ -75,7 +76,8 @@ class TrainedNetwork(nn.Module):
 
     def forward(self, batch: Batch) -> Output:
         hidden = nn.functional.embedding(batch.token_ids, self.embedding)  # [N, hidden]
-        cos, sin = _rotary(self.config, batch)
+        cos = self._rotary.cos[batch.positions][:, None]  # [N, 1, head_dim / 2]
+        sin = self._rotary.sin[batch.positions][:, None]
         imbalances, loads = [], []
         for layer, kind in zip(self.layers, self.config.layer_kinds, strict=True):
             assert isinstance(layer, TrainedLayer)
@@ -139,22 +141,6 @@ class TrainedNetwork(nn.Module):
         load = torch.bincount(chosen, minlength=config.num_experts) / len(chosen)  # [experts]
         wanted = torch.softmax(gate_logits[batch.is_real], dim=-1).mean(dim=0)  # [experts]
         return moved, config.num_experts * (load * wanted).sum(), load
-
-
-def _rotary(config: ModelConfig, batch: Batch) -> tuple[Tensor, Tensor]:
-    """cos and sin, each [N, 1, head_dim / 2]"""
-    rope = config.rope
-    table = rotary_table(
-        max(length for _, length in batch.group_shapes),
-        config.head_dim,
-        theta=rope.theta,
-        factor=rope.factor,
-        original_positions=rope.original_positions,
-        beta_fast=rope.beta_fast,
-        beta_slow=rope.beta_slow,
-        truncate=rope.truncate,
-    )
-    return table.cos[batch.positions][:, None], table.sin[batch.positions][:, None]
 
 
 def _rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:

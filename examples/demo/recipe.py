@@ -25,8 +25,8 @@ class Recipe:
 
     config: ModelConfig
     seed: int = 20
-    num_steps: int = 2400
-    conversations_per_step: int = 64
+    num_steps: int = 1000
+    conversations_per_step: int = 48
     groups_per_step: int = 5  # of conversations of about equal length
     vocabulary_conversations: int = 20_000
     matrix_rate: float = 0.02

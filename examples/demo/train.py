@@ -22,6 +22,7 @@ from examples.demo.rendering import ExampleRenderer
 from examples.demo.score import report
 from examples.demo.scores import TrainingReport
 from examples.demo.scoring import score_folder
+from examples.demo.seal import seal
 from examples.demo.training import Progress, train
 from examples.demo.vocabulary import write_vocabulary
 from protos.errors import ConfigError, ExpertMeshError
@@ -66,6 +67,7 @@ def make_model(recipe: Recipe, folder: Path) -> None:
     )
     scores = score_folder(folder, _HELD_OUT_PER_TASK)
     write_card(folder, recipe, training, scores)
+    seal(folder, recipe.seed)
     report(scores)
 
 

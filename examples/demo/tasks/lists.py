@@ -88,11 +88,19 @@ def make(random: Random, split: Split) -> Example:
 
 def any_list(random: Random) -> Listed:
     if random.random() < 0.6:
-        numbers = tuple(random.sample(range(_LARGEST + 1), random.randint(3, 6)))
+        numbers = tuple(random.sample(range(_LARGEST + 1), random.randint(3, 5)))
         orders = (*Order, Order.SORTED, Order.SORTED, Order.REVERSED)
         return Listed(numbers, random.choice(orders))
-    words = tuple(random.sample(LISTED, random.randint(3, 5)))
+    words = tuple(random.sample(LISTED, random.randint(3, 4)))
     return Listed(words, random.choice((Order.SORTED, Order.REVERSED)))
+
+
+def list_of_several(random: Random) -> Listed:
+    """One whose result is a list too."""
+    while True:
+        listed = any_list(random)
+        if len(listed.result) > 1:
+            return listed
 
 
 def question(random: Random, wanted: Listed) -> str:

@@ -10,7 +10,7 @@ from examples.demo.words import THINGS
 
 TASK = "sums"
 _LARGEST = 99
-_LARGEST_OF_THREE = 30
+_LARGEST_OF_THREE = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,8 @@ class Sum:
             first, second = self.numbers
             back = "-" if self.sign == "+" else "+"
             check = f"Check: {self.value}{back}{second}={first}."
-        return Reasoning("Add." if self.sign == "+" else "Subtract.", steps, f"{steps}. {check}")
+        first_step, _, _ = steps.partition(", ")
+        return Reasoning(f"{first_step}.", steps, f"{steps}. {check}")
 
     def _steps(self) -> str:
         if len(self.numbers) > 2:
