@@ -4,6 +4,7 @@ Everything goes through what users have: the command `expertmesh serve`, the Ope
 """
 
 import time
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TextIO
@@ -41,9 +42,7 @@ class FirstRun:
             try:
                 self._show(server)
             finally:
-                self._say("\nEnds what it has begun.")
-                server.close()
-                self._tell(server)
+                self._end(server)
 
     def _show(self, server: Server) -> None:
         while not self._is_serving:
@@ -63,6 +62,14 @@ class FirstRun:
             self._say(f"    {line}")
         while True:
             self._look_after(server)
+
+    def _end(self, server: Server) -> None:
+        """Also when nobody reads any more: the terminal is closed, or a pipe has had enough."""
+        with suppress(OSError):
+            self._say("\nEnds what it has begun.")
+        server.close()
+        with suppress(OSError):
+            self._tell(server)
 
     def _show_workers(self, server: Server) -> None:
         """Once all of them serve; clients are served a little sooner."""
