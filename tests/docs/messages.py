@@ -9,7 +9,7 @@ FLOORS = ("kernels", "protos", "model", "router", "workers", "gateway", "cluster
 
 
 def texts_of(source: str) -> Iterator[str]:
-    """Its literals, those with values in them as a whole; what stands alone (a docstring) is said to nobody."""
+    """Its literals, those with values as a whole; what stands alone, a docstring, is said to nobody."""
     tree = ast.parse(source)
     alone = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     for node in ast.walk(tree):

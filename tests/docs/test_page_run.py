@@ -92,9 +92,7 @@ def test_there_is_no_network_but_loopback(run: PageRun) -> None:
 
 
 def test_folders_of_the_reader_are_in_that_of_the_page(run: PageRun, folder: Path) -> None:
-    follow(
-        run,
-        "```console\n$ mkdir /models && mkdir /models/a && cd /models/a && pwd; cd - > /dev/null\n/models/a\n```",
-    )
+    commands = "$ mkdir /models && mkdir /models/a && cd /models/a && pwd; cd - > /dev/null\n/models/a\n"
+    follow(run, f"```console\n{commands}```")
     assert (folder / "models" / "a").is_dir()
     assert not Path("/models/a").exists()
