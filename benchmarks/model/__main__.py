@@ -50,7 +50,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def measure(against: Sequence[Peer], quick: bool) -> Sequence[Row]:
-    num_steps, num_rounds = (2, 2) if quick else (8, 5)
+    num_steps, num_rounds = (2, 1) if quick else (8, 5)
     workloads = [*(Workload.decode(size, num_steps) for size in BATCHES), Workload.prefill(256)]
     config = QUICK_SIZE if quick else FULL_SIZE
     with tempfile.TemporaryDirectory(prefix="expertmesh-model-") as name:
