@@ -47,9 +47,7 @@ def dense_rows(settings: CpuKernelSettings, quick: bool) -> Iterator[Row]:
         }
         seconds = _seconds(works, 5 if num_rows > 16 else 9)
         name = f"dense, {num_rows} row{'s' if num_rows > 1 else ''}"
-        yield _bandwidth(
-            name, 2 * weight.numel(), seconds, goal=BANDWIDTH_GOAL if num_rows == 1 else None
-        )
+        yield _bandwidth(name, 2 * weight.numel(), seconds, goal=BANDWIDTH_GOAL if num_rows == 1 else None)
         operations = 2 * num_rows * weight.numel() / 1e9
         for peer in ("float32", "bfloat16"):
             yield compared(
