@@ -1,4 +1,4 @@
-"""The CPU kernels of the experts against their limits: `python -m benchmarks.kernels [--quick] --json F`.
+"""The CPU kernels against their limits: `python -m benchmarks.kernels [--quick] --json F`.
 
 Eight 20b-shaped experts, each with the same number of rows. With one row the limit is memory: packed bytes a
 second against what this machine reads in the same run (a sum of int64, torch's fastest reader). With many
@@ -14,6 +14,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from benchmarks.dense_cases import attention_rows, dense_rows
 from benchmarks.interleaving import interleaved_medians, seconds_of
 from benchmarks.report import BenchmarkError, Row, compared, run
 from cluster.environment import cpu_kernel_settings
@@ -78,7 +79,7 @@ def measure(quick: bool) -> Sequence[Row]:
     rows += [_other_path(halves[0], path) for path in _slower_paths(settings)]
     rows += [_against_float32(halves[0], num_rows, settings) for num_rows in numbers_of_rows]
     rows += [_against_reference(halves[0], num_rows, settings) for num_rows in numbers_of_rows]
-    return rows
+    return [*rows, *dense_rows(settings, quick), *attention_rows(settings, quick)]
 
 
 def _settings() -> CpuKernelSettings:

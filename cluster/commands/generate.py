@@ -76,7 +76,9 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     engine.add_argument("--device", metavar="D", help="cpu, cuda, cuda:1 (a GPU if there is one)")
     engine.add_argument("--dtype", choices=DTYPES, help="of activations (bfloat16 on a GPU, else float32)")
     engine.add_argument(
-        "--deterministic", action="store_true", help="the same bits in any batch: slower, and repeatable"
+        "--deterministic",
+        action="store_true",
+        help="the same bits in any batch; slower on a GPU, not on a CPU with g++",
     )
     engine.add_argument(
         "--drafts",

@@ -37,7 +37,7 @@ class EngineConfig:
         Field(description="of activations; empty: bfloat16 on a GPU, else float32"),
     ] = None
     deterministic: Annotated[
-        bool, Field(description="the same bits in any batch: slower, and repeatable")
+        bool, Field(description="the same bits in any batch; slower on a GPU, not on a CPU with g++")
     ] = False
     context_limit: Annotated[
         Count | None, Field(description="tokens of a sequence; empty: what the model and the cache allow")

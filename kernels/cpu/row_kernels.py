@@ -20,7 +20,7 @@ from kernels.rope import RotaryTable
 
 
 class _Norm(ctypes.Structure):
-    """row_kernels.cpp says what each field is."""
+    """row_operations.cpp says what each field is."""
 
     _fields_ = (
         *((name, c_int64) for name in ("num_rows", "width")),
@@ -31,7 +31,7 @@ class _Norm(ctypes.Structure):
 
 
 class _Rotation(ctypes.Structure):
-    """row_kernels.cpp says what each field is."""
+    """row_operations.cpp says what each field is."""
 
     _fields_ = (
         *((name, c_int64) for name in ("num_tokens", "num_heads", "num_kv_heads", "head_dim")),
@@ -45,7 +45,7 @@ class _Rotation(ctypes.Structure):
 
 
 class _Routes(ctypes.Structure):
-    """row_kernels.cpp says what each field is."""
+    """row_operations.cpp says what each field is."""
 
     _fields_ = (
         *((name, c_int64) for name in ("num_tokens", "num_experts", "top_k")),
