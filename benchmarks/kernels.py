@@ -14,18 +14,16 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from benchmarks.cpu_kernels import built_cpu_kernels
 from benchmarks.dense_cases import attention_rows, dense_rows
 from benchmarks.interleaving import interleaved_medians, seconds_of
-from benchmarks.report import BenchmarkError, Row, compared, run
-from cluster.environment import cpu_kernel_settings
-from kernels.cpu.library import CpuKernelsUnavailableError, load_cpu_kernels
+from benchmarks.report import Row, compared, run
 from kernels.cpu.settings import CpuKernelSettings, CpuPath
 from kernels.group import Assignments, ExpertGroups, group_by_expert
 from kernels.moe_down import moe_down
 from kernels.moe_gate_up import moe_gate_up
 from kernels.mxfp4 import BLOCK_BYTES, BLOCK_VALUES, PackedMatrix
 from model.config import GPT_OSS_20B
-from protos.errors import ConfigError
 
 NUM_EXPERTS = 8  # 106 MB packed: more than a cache holds
 HIDDEN, INTERMEDIATE = GPT_OSS_20B.hidden_size, GPT_OSS_20B.intermediate_size
@@ -72,7 +70,7 @@ class Half:
 
 
 def measure(quick: bool) -> Sequence[Row]:
-    settings = _settings()
+    settings = built_cpu_kernels()
     halves = (Half.random("gate_up", 2 * INTERMEDIATE, HIDDEN), Half.random("down", HIDDEN, INTERMEDIATE))
     numbers_of_rows = (1, 4) if quick else tuple(ROWS_TO_ROUNDS)
     rows = [_against_memory(half, num_rows, settings) for half in halves for num_rows in numbers_of_rows]
@@ -80,18 +78,6 @@ def measure(quick: bool) -> Sequence[Row]:
     rows += [_against_float32(halves[0], num_rows, settings) for num_rows in numbers_of_rows]
     rows += [_against_reference(halves[0], num_rows, settings) for num_rows in numbers_of_rows]
     return [*rows, *dense_rows(settings, quick), *attention_rows(settings, quick)]
-
-
-def _settings() -> CpuKernelSettings:
-    try:
-        settings = cpu_kernel_settings()
-        kernels = load_cpu_kernels(settings)
-    except (ConfigError, CpuKernelsUnavailableError) as error:
-        raise BenchmarkError(str(error)) from error
-    if kernels is None:
-        raise BenchmarkError("there are no CPU kernels here to measure: they were not wanted, or not built")
-    print(f"path: {kernels.path}, {torch.get_num_threads()} threads", file=sys.stderr)
-    return settings
 
 
 def _slower_paths(settings: CpuKernelSettings) -> Sequence[CpuPath]:

@@ -13,6 +13,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from benchmarks.cpu_kernels import built_cpu_kernels
 from benchmarks.disk_space import require_disk
 from benchmarks.model.gguf_model import write_gguf_model
 from benchmarks.model.peers import LLAMA_CPP, PEERS, Peer
@@ -50,6 +51,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def measure(against: Sequence[Peer], quick: bool) -> Sequence[Row]:
+    built_cpu_kernels()
     num_steps, num_rounds = (2, 1) if quick else (8, 5)
     workloads = [*(Workload.decode(size, num_steps) for size in BATCHES), Workload.prefill(256)]
     config = QUICK_SIZE if quick else FULL_SIZE

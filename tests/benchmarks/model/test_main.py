@@ -14,3 +14,11 @@ def test_help_tells_of_peers_and_of_what_every_benchmark_takes(capsys: pytest.Ca
         main(["--help"])
     told = capsys.readouterr().out
     assert all(option in told for option in ("--against", "--quick", "--json"))
+
+
+def test_plain_pytorch_is_not_measured_as_ours(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("EXPERTMESH_CPU_KERNELS", "reference")
+    assert main(["--quick"]) == 1
+    assert "there are no CPU kernels here to measure" in capsys.readouterr().err
