@@ -2,7 +2,7 @@
 
 `kernels.moe_gate_up`, `kernels.moe_down` and `kernels.combine` call this; each has beside it the reference
 that this is tested against. A row's bits depend on that row alone, on every path: not on its company, place
-or the number of threads. AVX-512 and AVX2 give the same bits.
+or the number of threads. AVX-512 and AVX2 give the same bits; with int8 activations all paths do.
 """
 
 import ctypes
@@ -10,7 +10,7 @@ import logging
 import struct
 from collections.abc import Sequence
 from ctypes import c_char_p, c_int32, c_int64, c_void_p
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -19,10 +19,11 @@ from torch import Tensor
 
 from kernels.cpu.build import BuildError, build
 from kernels.cpu.numbers import DTYPE_TO_NUMBER, PATH_TO_NUMBER
-from kernels.cpu.settings import CpuKernelSettings, CpuPath
+from kernels.cpu.settings import CpuActivations, CpuKernelSettings, CpuPath
 from kernels.group import Assignments, ExpertGroups
 from kernels.mxfp4 import BLOCK_VALUES, PackedMatrix
 
+_ACTIVATIONS_TO_NUMBER = {CpuActivations.FLOAT32: 0, CpuActivations.INT8: 1}  # Activations
 _DONE, _INDEX_OUT_OF_RANGE, _OUT_OF_MEMORY = 0, 1, 2  # Status
 
 
@@ -40,7 +41,8 @@ class _GroupedMatmul(ctypes.Structure):
         ),
         *((name, c_void_p) for name in ("x", "input_rows", "output_rows", "offsets")),
         *((name, c_void_p) for name in ("blocks", "scales", "bias", "result")),
-        *((name, c_int32) for name in ("type", "bias_type", "instructions", "num_threads")),
+        *((name, c_int32) for name in ("type", "bias_type", "instructions")),
+        *((name, c_int32) for name in ("activations", "num_threads")),
     )
 
 
@@ -50,6 +52,7 @@ class CpuKernels:
 
     path: CpuPath
     library: ctypes.CDLL
+    activations: CpuActivations = CpuActivations.FLOAT32
 
     def gate_up(
         self,
@@ -64,7 +67,7 @@ class CpuKernels:
         input_rows = assignments.rows[groups.order]  # [assignments]
         output_rows = torch.arange(len(input_rows))  # [assignments]
         result = x.new_empty(len(input_rows), bias.shape[1] // 2)  # [assignments, intermediate]
-        call = _Call(self.path, x, input_rows, output_rows, groups, weight, bias, result)
+        call = _Call(self, x, input_rows, output_rows, groups, weight, bias, result)
         _check(self.library.expertmesh_gate_up(call.pointer, ctypes.c_float(limit)))
         return result
 
@@ -74,7 +77,7 @@ class CpuKernels:
         """Shapes as in kernels.moe_down."""
         input_rows = torch.arange(len(groups.order))  # [assignments]
         result = y.new_empty(len(input_rows), bias.shape[1])  # [assignments, hidden]
-        call = _Call(self.path, y, input_rows, groups.order, groups, weight, bias, result)
+        call = _Call(self, y, input_rows, groups.order, groups, weight, bias, result)
         routing_weights = assignments.weights.float().contiguous()  # [assignments]
         _check(self.library.expertmesh_down(call.pointer, c_void_p(routing_weights.data_ptr())))
         return result
@@ -107,7 +110,7 @@ class _Call:
 
     def __init__(
         self,
-        path: CpuPath,
+        kernels: CpuKernels,
         x: Tensor,
         input_rows: Tensor,
         output_rows: Tensor,
@@ -132,7 +135,8 @@ class _Call:
             *(tensor.data_ptr() for tensor in self._held),
             DTYPE_TO_NUMBER[x.dtype],
             DTYPE_TO_NUMBER[bias.dtype],
-            PATH_TO_NUMBER[path],
+            PATH_TO_NUMBER[kernels.path],
+            _ACTIVATIONS_TO_NUMBER[kernels.activations],
             torch.get_num_threads(),
         )
         self.pointer = ctypes.byref(self._work)
@@ -161,6 +165,12 @@ def cpu_kernels_for(x: Tensor, weight: PackedMatrix, settings: CpuKernelSettings
 @cache
 def load_cpu_kernels(settings: CpuKernelSettings) -> CpuKernels | None:
     """Built and loaded the first time. None: the reference, by choice or because nothing can be built."""
+    kernels = _load(replace(settings, activations=CpuActivations.FLOAT32))  # which one library has all of
+    return None if kernels is None else replace(kernels, activations=settings.activations)
+
+
+@cache
+def _load(settings: CpuKernelSettings) -> CpuKernels | None:
     if settings.path is CpuPath.REFERENCE:
         return None
     try:

@@ -11,33 +11,27 @@
 namespace expertmesh {
 namespace {
 
-constexpr int64_t MAX_BLOCKS_AT_ONCE = 128;  // whose scales are turned at a time
+constexpr int64_t BLOCKS_AT_ONCE = 128;  // whose scales are turned at a time
 constexpr int64_t BLOCKS_PER_LINE = 64 / BLOCK_BYTES;
 
-// WIDTH matrix rows of a tile. Rows past its end repeat the last one, and their sums go nowhere.
+// WIDTH matrix rows of a tile.
 struct Band {
-    const uint8_t* blocks[WIDTH];
-    const uint8_t* scales[WIDTH];
+    const uint8_t* blocks;  // [WIDTH, num_blocks, 16]
+    const uint8_t* scales;  // [WIDTH, num_blocks]
+    int64_t num_blocks;
 
-    Band(const PackedTile& tile, int64_t first_out) {
-        for (int i = 0; i < WIDTH; ++i) {
-            const int64_t out = first_out + i < tile.num_outs ? first_out + i : tile.num_outs - 1;
-            blocks[i] = tile.blocks + out * tile.num_blocks * BLOCK_BYTES;
-            scales[i] = tile.scales + out * tile.num_blocks;
-        }
-    }
-
-    // The band behind this one is read meanwhile.
-    inline void prefetch(int64_t block, int64_t num_blocks) const {
-        for (int i = 0; i < WIDTH; ++i) {
-            __builtin_prefetch(blocks[i] + (WIDTH * num_blocks + block) * BLOCK_BYTES);
+    // The band behind this one comes nearer meanwhile, line by line.
+    inline void prefetch(int64_t block) const {
+        const uint8_t* lines = blocks + (WIDTH * num_blocks + WIDTH * block) * BLOCK_BYTES;
+        for (int64_t byte = 0; byte < WIDTH * BLOCKS_PER_LINE * BLOCK_BYTES; byte += 64) {
+            __builtin_prefetch(lines + byte);
         }
     }
 };
 
 template <int ROWS>
-inline void add_block(const Band& band, const uint8_t* scales, const Int8Row* rows, int64_t block, Floats* sums) {
-    const Quads quads = decode(band.blocks, block * BLOCK_BYTES);
+[[gnu::always_inline]] inline void add_block(const Band& band, const uint8_t* scales, const Int8Row* rows, int64_t block, Floats* sums) {
+    const Quads quads = decode(band.blocks + block * BLOCK_BYTES, band.num_blocks * BLOCK_BYTES);
     const Floats weight_scales = to_scales(scales);
 #pragma GCC unroll 16
     for (int row = 0; row < ROWS; ++row) {  // unrolled, so that sums stay in registers
@@ -48,15 +42,15 @@ inline void add_block(const Band& band, const uint8_t* scales, const Int8Row* ro
 }
 
 template <int ROWS>
-void multiply_band(const Band& band, int64_t num_blocks, const Int8Row* rows, Floats* result) {
+[[gnu::noinline]] void multiply_band(const Band& band, const Int8Row* rows, Floats* result) {
     Floats sums[ROWS];
     for (int row = 0; row < ROWS; ++row) sums[row] = zero();
-    alignas(64) uint8_t scales[MAX_BLOCKS_AT_ONCE * WIDTH];  // [block, WIDTH]
-    for (int64_t first = 0; first < num_blocks; first += MAX_BLOCKS_AT_ONCE) {
-        const int64_t past = first + MAX_BLOCKS_AT_ONCE < num_blocks ? first + MAX_BLOCKS_AT_ONCE : num_blocks;
-        turn(band.scales, first, past - first, scales);
+    alignas(64) uint8_t scales[BLOCKS_AT_ONCE * WIDTH];  // [block, WIDTH]
+    for (int64_t first = 0; first < band.num_blocks; first += BLOCKS_AT_ONCE) {
+        const int64_t left = band.num_blocks - first, past = first + (left < BLOCKS_AT_ONCE ? left : BLOCKS_AT_ONCE);
+        turn(band.scales + first, band.num_blocks, past - first, scales);
         for (int64_t block = first; block < past; ++block) {
-            if (block % BLOCKS_PER_LINE == 0) band.prefetch(block, num_blocks);
+            if (block % BLOCKS_PER_LINE == 0) band.prefetch(block);
             add_block<ROWS>(band, scales + (block - first) * WIDTH, rows, block, sums);
         }
     }
@@ -64,32 +58,32 @@ void multiply_band(const Band& band, int64_t num_blocks, const Int8Row* rows, Fl
 }
 
 template <int ROWS>
-void multiply_at_once(int64_t num_rows, const Band& band, int64_t num_blocks, const Int8Row* rows, Floats* result) {
-    if (num_rows == ROWS) return multiply_band<ROWS>(band, num_blocks, rows, result);
-    if constexpr (ROWS > 1) multiply_at_once<ROWS - 1>(num_rows, band, num_blocks, rows, result);
-}
-
-inline void write(const Floats* sums, int64_t num_rows, int64_t num_outs, float* result) {
-    for (int64_t row = 0; row < num_rows; ++row) {
-        float lanes[WIDTH];
-        store(lanes, sums[row]);
-        for (int64_t out = 0; out < num_outs; ++out) result[row * MAX_TILE_OUTS + out] = lanes[out];
-    }
+void multiply_at_once(int64_t num_rows, const Band& band, const Int8Row* rows, Floats* result) {
+    if (num_rows == ROWS) return multiply_band<ROWS>(band, rows, result);
+    if constexpr (ROWS > 1) multiply_at_once<ROWS - 1>(num_rows, band, rows, result);
 }
 
 // Rows come in turns of nearly the same size, as in multiply_tile.h.
+inline void multiply_all(const Band& band, const Int8Row* rows, int64_t num_rows, float* result) {
+    int64_t turns = (num_rows + ROWS_AT_ONCE - 1) / ROWS_AT_ONCE;
+    for (int64_t row = 0; turns > 0; --turns) {
+        const int64_t count = (num_rows - row) / turns;
+        Floats sums[ROWS_AT_ONCE];
+        multiply_at_once<ROWS_AT_ONCE>(count, band, rows + row, sums);
+        for (int64_t i = 0; i < count; ++i) store(result + (row + i) * MAX_TILE_OUTS, sums[i]);
+        row += count;
+    }
+}
+
+// The last band reaches back over what is done, rather than past the tile's end. What is narrower than a band
+// goes to the plain form, which has the same bits.
 void multiply_int8_tile(const PackedTile& tile, const Int8Row* rows, int64_t num_rows, float* result) {
+    if (tile.num_outs < WIDTH) return multiply_int8_tile_plain(tile, rows, num_rows, result);
     for (int64_t out = 0; out < tile.num_outs; out += WIDTH) {
-        const Band band(tile, out);
-        const int64_t num_outs = out + WIDTH < tile.num_outs ? WIDTH : tile.num_outs - out;
-        int64_t turns = (num_rows + ROWS_AT_ONCE - 1) / ROWS_AT_ONCE;
-        for (int64_t row = 0; turns > 0; --turns) {
-            const int64_t count = (num_rows - row) / turns;
-            Floats sums[ROWS_AT_ONCE];
-            multiply_at_once<ROWS_AT_ONCE>(count, band, tile.num_blocks, rows + row, sums);
-            write(sums, count, num_outs, result + row * MAX_TILE_OUTS + out);
-            row += count;
-        }
+        const int64_t first = out + WIDTH <= tile.num_outs ? out : tile.num_outs - WIDTH;
+        const int64_t index = first * tile.num_blocks;
+        const Band band{tile.blocks + index * BLOCK_BYTES, tile.scales + index, tile.num_blocks};
+        multiply_all(band, rows, num_rows, result + first);
     }
 }
 

@@ -9,7 +9,7 @@
 namespace expertmesh {
 namespace {
 
-constexpr int WIDTH = 4;  // matrix rows at a time
+constexpr int WIDTH = 1;  // matrix rows at a time
 constexpr int ROWS_AT_ONCE = 4;
 constexpr int TWICE_E2M1[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
 
@@ -21,7 +21,7 @@ struct Ints {
     int32_t lane[WIDTH];
 };
 
-// A block of each matrix row, its values as VALUE_AT says.
+// A block of each matrix row; its values lie as VALUE_AT says.
 struct Quads {
     int8_t value[WIDTH][BLOCK_VALUES];
 };
@@ -32,18 +32,18 @@ inline void store(float* to, const Floats& floats) {
     for (int i = 0; i < WIDTH; ++i) to[i] = floats.lane[i];
 }
 
-// From WIDTH rows of bytes to one group of WIDTH for each of `count` columns from `first` on.
-inline void turn(const uint8_t* const* rows, int64_t first, int64_t count, uint8_t* to) {
+// From WIDTH rows of bytes to a group of WIDTH for each of their first `count` columns.
+inline void turn(const uint8_t* rows, int64_t stride, int64_t count, uint8_t* to) {
     for (int64_t column = 0; column < count; ++column) {
-        for (int i = 0; i < WIDTH; ++i) to[column * WIDTH + i] = rows[i][first + column];
+        for (int i = 0; i < WIDTH; ++i) to[column * WIDTH + i] = rows[i * stride + column];
     }
 }
 
-inline Quads decode(const uint8_t* const* rows, int64_t offset) {
+inline Quads decode(const uint8_t* rows, int64_t stride) {
     Quads quads;
     for (int i = 0; i < WIDTH; ++i) {
         for (int at = 0; at < BLOCK_BYTES; ++at) {
-            const uint8_t byte = rows[i][offset + at];
+            const uint8_t byte = rows[i * stride + at];
             const int position = 8 * (at / 4) + at % 4;
             quads.value[i][position] = static_cast<int8_t>(TWICE_E2M1[byte & 15]);
             quads.value[i][position + 4] = static_cast<int8_t>(TWICE_E2M1[byte >> 4]);
