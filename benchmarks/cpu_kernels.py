@@ -1,4 +1,4 @@
-"""The CPU kernels that a benchmark measures, as the environment chooses them; where there are none, it refuses.
+"""The CPU kernels that a benchmark measures, as the environment chooses them; without any it refuses.
 
 Without that a figure of plain PyTorch would stand as ours, because a compiler was missing.
 """
