@@ -36,7 +36,7 @@ class FirstRun:
         warning = room.warning(self._command.mode)
         for sentence in (*self._ports.changed, *([warning] if warning else [])):
             self._say(f"note: {sentence}")
-        self._say(f"$ {self._command}")
+        self._say(f"+ {self._command}")
         with TemporaryDirectory(prefix="expertmesh-") as folder:
             server = Server(self._command.words, Path(folder))
             try:
@@ -79,7 +79,7 @@ class FirstRun:
                 self._look_after(server)
         finally:
             client.close()
-        self._say(f"\n$ {to_paste.status_line(self._command.program, self._ports)}")
+        self._say(f"\n+ {to_paste.status_line(self._command.program, self._ports)}")
         self._say(status_table(topology))
 
     def _look_after(self, server: Server) -> None:
