@@ -1,6 +1,6 @@
 """The CPU kernels that a benchmark measures, as the environment chooses them; without any it refuses.
 
-Without that a figure of plain PyTorch would stand as ours, because a compiler was missing.
+Else a figure of plain PyTorch would stand as ours, because a compiler was missing.
 """
 
 import sys

@@ -59,7 +59,7 @@ def measure(against: Sequence[Peer], quick: bool) -> Sequence[Row]:
         folder = Path(name)
         write_model(config, folder, with_gguf=LLAMA_CPP in against and LLAMA_CPP.is_installed)
         session = Session(folder, config.vocab_size, workloads, num_rounds)
-        rows: list[Row] = []
+        rows = list(session.among_ours())
         for peer in against:
             if not peer.is_installed:
                 print(peer.how_to_get_it, file=sys.stderr)

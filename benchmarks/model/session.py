@@ -44,6 +44,15 @@ class Session:
     workloads: Sequence[Workload]
     num_rounds: int
 
+    def among_ours(self) -> Iterator[Row]:
+        """How far the other ways of ours are from the default."""
+        with self._process(OURS) as ours:
+            expected = self._logits(ours, DEFAULT.name)
+            for variant in VARIANTS:
+                if variant is not DEFAULT:
+                    found = self._logits(ours, variant.name)
+                    yield from _agreement(variant.name, found, expected, variant.limit)
+
     def against(self, peer: Peer) -> Iterator[Row]:
         with self._process(peer.name, STOCK_WAITING) as theirs:
             # Before ours is loaded: for this alone a peer may need more memory than it keeps.
@@ -52,10 +61,6 @@ class Session:
                 expected = self._logits(ours, DEFAULT.name)
                 for name, limit in peer.limits.items():
                     yield from _agreement(name, logits[name], expected, limit)
-                for variant in VARIANTS[1:]:
-                    yield from _agreement(
-                        variant.name, self._logits(ours, variant.name), expected, variant.limit
-                    )
                 for workload in self.workloads:
                     speeds = self._speeds(workload, _ours(ours) | {peer.name: theirs})
                     yield from [_compared(workload, variant, speeds, peer) for variant in VARIANTS]
