@@ -30,6 +30,7 @@ PAGES = (
     Page("docs/api-http.md"),
     Page("docs/architecture.md"),
     Page("docs/attention.md"),
+    Page("docs/benchmarks.md"),
     Page("docs/cluster.md"),
     Page("docs/commands.md"),
     Page("docs/config.md"),

@@ -102,7 +102,6 @@ def test_more_effort_is_more_reasoning(face: Face) -> None:
         face.chat([user("What is 17 + 25?")], effort=effort) for effort in ("low", "medium", "high")
     )
     assert 0 < low.reasoning_tokens < medium.reasoning_tokens < high.reasoning_tokens
-    assert medium.content == high.content
 
 
 def test_a_second_turn_is_found_in_the_cache(face: Face) -> None:
