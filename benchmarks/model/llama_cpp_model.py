@@ -1,7 +1,7 @@
 """llama.cpp as a contender, through the bindings of llama-cpp-python and its own batch interface.
 
-One `llama_decode` takes the next tokens of every sequence. Its settings are the fastest that were found
-(docs/log.md): [TBD].
+One `llama_decode` takes the next tokens of every sequence. Every step fits one of its micro-batches; all else
+is as llama.cpp has it by default: flash attention where it can, weights arranged for this processor.
 """
 
 import ctypes
