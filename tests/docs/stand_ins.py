@@ -58,6 +58,12 @@ STAND_INS: tuple[StandIn, ...] = (
         ("tests/examples/demo/test_training.py", "tests/examples/demo/test_checkpoint.py"),
     ),
     StandIn(
+        r"(?:\.venv/bin/)?python -m benchmarks\.model --against .+",
+        None,
+        "16 GB of memory, and llama.cpp, which is compiled; CI runs the small form",
+        ("tests/benchmarks/model/test_main.py",),
+    ),
+    StandIn(
         r"make chaos",
         None,
         "minutes; the same troubles are tests, one by one",
