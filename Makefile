@@ -11,7 +11,7 @@ PYTEST := OMP_NUM_THREADS=1 $(RUN) pytest -n auto --maxprocesses 4 --dist loadgr
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test check format bench gpu chaos protos constraints clean
+.PHONY: help run test again check format bench gpu chaos protos constraints clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,6 +22,9 @@ run: $(VENV)/single.installed ## Make a small random checkpoint and generate fro
 test: $(VENV)/test.installed ## Run the tests
 	@$(RUN) tools.o200k
 	@$(PYTEST)
+
+again: $(VENV)/test.installed ## Run only the tests that failed last, one after the other
+	@OMP_NUM_THREADS=1 $(RUN) tools.again
 
 check: $(VENV)/check.installed ## Lint, format, types, floors, protocol, links in the docs: what CI checks
 	$(RUN) ruff check
