@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python -m
 INSTALL := $(RUN) pip install --quiet --disable-pip-version-check -c constraints.txt
-BENCHMARKS := load determinism kernels model engine engine_soak router mesh gateway gpu
+BENCHMARKS := load determinism kernels model whole_model engine engine_soak router mesh gateway gpu
 
 # Tests run in several processes, so PyTorch gets one thread in each. Tests of one group share what they start.
 PYTEST := OMP_NUM_THREADS=1 $(RUN) pytest -n auto --maxprocesses 4 --dist loadgroup

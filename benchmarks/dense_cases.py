@@ -1,7 +1,7 @@
 """The CPU kernels beside the experts: rows of `benchmarks.kernels`.
 
-Dense layers: 16,384 rows of gpt-oss-20b's unembedding in bfloat16. With one row the limit is memory; peers
-of many rows are torch's matmuls, in float32 with weights that were widened beforehand into twice the memory,
+Dense layers: 16,384 rows of gpt-oss-20b's unembedding in bfloat16. With one row the limit is memory; peers of
+many rows are torch's matmuls, in float32 with weights that were widened beforehand into twice the memory,
 and in bfloat16, which rounds activations too. Attention: layers of the 20b over sequences in shuffled pages.
 """
 

@@ -2,8 +2,8 @@
 
 All 24 layers with random weights, in a process of its own, whose resident memory the kernel counts at its
 highest: weights, cache, code and what it took to make them. A token of a single sequence must read the
-unembedding, every layer's attention and four of its experts; how long that takes at the speed
-at which the same process reads its own weights is the limit of decoding. Steps and reads take turns.
+unembedding, every layer's attention and four of its experts; how long that takes at the speed at which the
+same process reads its own weights is the limit of decoding. Steps and reads take turns.
 """
 
 import sys

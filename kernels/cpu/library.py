@@ -179,7 +179,7 @@ def _load(settings: CpuKernelSettings) -> CpuKernels | None:
         if settings.path is not CpuPath.FASTEST:
             raise CpuKernelsUnavailableError(f"the CPU path {settings.path} cannot run: {error}") from error
         logging.getLogger(__name__).warning(
-            "expertmesh: no CPU kernels, so experts run in plain PyTorch, some hundred times slower: %s. "
+            "expertmesh: no CPU kernels, so all runs in plain PyTorch, experts a hundred times slower: %s. "
             "A C++ compiler brings them (apt-get install g++).",
             error,
         )
