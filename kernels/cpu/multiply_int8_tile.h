@@ -23,7 +23,7 @@ struct Band {
     // The band behind this one comes nearer meanwhile, line by line.
     inline void prefetch(int64_t block) const {
         const uint8_t* lines = blocks + (WIDTH * num_blocks + WIDTH * block) * BLOCK_BYTES;
-        for (int64_t byte = 0; byte < WIDTH * BLOCKS_PER_LINE * BLOCK_BYTES; byte += 64) {
+        for (int64_t byte = 0; byte < WIDTH * BLOCK_BYTES; byte += 64) {
             __builtin_prefetch(lines + byte);
         }
     }
@@ -50,7 +50,7 @@ template <int ROWS>
         const int64_t left = band.num_blocks - first, past = first + (left < BLOCKS_AT_ONCE ? left : BLOCKS_AT_ONCE);
         turn(band.scales + first, band.num_blocks, past - first, scales);
         for (int64_t block = first; block < past; ++block) {
-            if (block % BLOCKS_PER_LINE == 0) band.prefetch(block);
+            band.prefetch(block);
             add_block<ROWS>(band, scales + (block - first) * WIDTH, rows, block, sums);
         }
     }
