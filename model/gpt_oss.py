@@ -35,7 +35,7 @@ class GptOss:
         self._weights = weights
         self._experts = experts
         self._row_tile = row_tile
-        self._rotary = _rotary_table_of(config).to(weights.device)
+        self._rotary = rotary_table_of(config).to(weights.device)
 
     @torch.inference_mode()
     def forward(self, batch: StepBatch, cache: KvCache) -> Tensor:
@@ -91,7 +91,7 @@ class GptOss:
         return self._experts(layer, normed, route(gate_logits, self.config.experts_per_token))
 
 
-def _rotary_table_of(config: ModelConfig) -> RotaryTable:
+def rotary_table_of(config: ModelConfig) -> RotaryTable:
     rope = config.rope
     return rotary_table(
         config.max_positions,

@@ -40,18 +40,11 @@ def _two_sums(random: Random) -> tuple[Sum, Sum]:
 
 
 def _of_list(random: Random, split: Split) -> Example:
-    first = draw(random, split, _list_of_several, lambda each: _turned(each).key)
+    first = draw(random, split, lists.list_of_several, lambda each: _turned(each).key)
     wanted = _turned(first)
     second = as_people_write(random, one_of(random, TASK, "turn"))
     turns = (UserTurn(lists.question(random, first)), AssistantTurn(content=first.answer), UserTurn(second))
     return answered(TASK, "list turned", turns, wanted.reasoning(), wanted.answer, any_effort(random))
-
-
-def _list_of_several(random: Random) -> Listed:
-    while True:
-        listed = lists.any_list(random)
-        if len(listed.result) > 1:
-            return listed
 
 
 def _turned(first: Listed) -> Listed:

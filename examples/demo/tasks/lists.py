@@ -95,6 +95,14 @@ def any_list(random: Random) -> Listed:
     return Listed(words, random.choice((Order.SORTED, Order.REVERSED)))
 
 
+def list_of_several(random: Random) -> Listed:
+    """One whose result is a list too."""
+    while True:
+        listed = any_list(random)
+        if len(listed.result) > 1:
+            return listed
+
+
 def question(random: Random, wanted: Listed) -> str:
     of_words = wanted.order is Order.SORTED and not wanted.of_numbers
     said = "sorted words" if of_words else wanted.order.value

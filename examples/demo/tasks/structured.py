@@ -29,17 +29,10 @@ def make(random: Random, split: Split) -> Example:
         value = {random.choice(_OF_NUMBER): wanted.value}
         return _example(random, "sum", sums.question(random, wanted), wanted.reasoning(), value)
     if kind < 0.6:
-        listed = draw(random, split, _list_of_several, lambda each: each.key)
+        listed = draw(random, split, lists.list_of_several, lambda each: each.key)
         result = {random.choice(_OF_LIST): list(listed.result)}
         return _example(random, "list", lists.question(random, listed), listed.reasoning(), result)
     return _of_person(random, split)
-
-
-def _list_of_several(random: Random) -> lists.Listed:
-    while True:
-        listed = lists.any_list(random)
-        if len(listed.result) > 1:
-            return listed
 
 
 def _of_person(random: Random, split: Split) -> Example:
