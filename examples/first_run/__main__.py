@@ -1,6 +1,7 @@
 """`python -m examples.first_run`: reads what is wanted; what goes wrong is a sentence, and status 1."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,6 +25,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         FirstRun(ServeCommand(Mode(wanted.mode), wanted.model, ports), sys.stdout).run()
     except ExpertMeshError as error:
         print(f"\nmake run: {error}", file=sys.stderr)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing more is written at exit
     return 1
 
 

@@ -4,6 +4,7 @@ Everything goes through what users have: the command `expertmesh serve`, the Ope
 """
 
 import time
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TextIO
@@ -35,15 +36,13 @@ class FirstRun:
         warning = room.warning(self._command.mode)
         for sentence in (*self._ports.changed, *([warning] if warning else [])):
             self._say(f"note: {sentence}")
-        self._say(f"$ {self._command}")
+        self._say(f"+ {self._command}")
         with TemporaryDirectory(prefix="expertmesh-") as folder:
             server = Server(self._command.words, Path(folder))
             try:
                 self._show(server)
             finally:
-                self._say("\nEnds what it has begun.")
-                server.close()
-                self._tell(server)
+                self._end(server)
 
     def _show(self, server: Server) -> None:
         while not self._is_serving:
@@ -64,6 +63,14 @@ class FirstRun:
         while True:
             self._look_after(server)
 
+    def _end(self, server: Server) -> None:
+        """Also when nobody reads any more: the terminal is closed, or a pipe has had enough."""
+        with suppress(OSError):
+            self._say("\nEnds what it has begun.")
+        server.close()
+        with suppress(OSError):
+            self._tell(server)
+
     def _show_workers(self, server: Server) -> None:
         """Once all of them serve; clients are served a little sooner."""
         client = ClusterClient(self._ports.controller_address)
@@ -72,7 +79,7 @@ class FirstRun:
                 self._look_after(server)
         finally:
             client.close()
-        self._say(f"\n$ {to_paste.status_line(self._command.program, self._ports)}")
+        self._say(f"\n+ {to_paste.status_line(self._command.program, self._ports)}")
         self._say(status_table(topology))
 
     def _look_after(self, server: Server) -> None:

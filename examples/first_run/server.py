@@ -4,10 +4,11 @@ Not here: the command line (`serve_command`), nor what is asked of the server.
 """
 
 import os
+import secrets
 import signal
 import subprocess
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -23,7 +24,7 @@ class Server:
         self._said: SimpleQueue[str] = SimpleQueue()
         self._process = subprocess.Popen(
             words,
-            env={**os.environ, "RAY_TMPDIR": str(ray_folder)},  # where Ray keeps its logs, for good
+            env={**os.environ, **_keeps_nothing(ray_folder)},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -59,3 +60,8 @@ class Server:
         assert self._process.stdout is not None
         for line in self._process.stdout:
             self._said.put(line.rstrip("\n").removeprefix(_NAME))
+
+
+def _keeps_nothing(folder: Path) -> Mapping[str, str]:
+    """Ray leaves its logs, and in the home folder the secret by which its processes know each other."""
+    return {"RAY_TMPDIR": str(folder), "RAY_AUTH_TOKEN": secrets.token_hex()}

@@ -19,9 +19,13 @@ _LAST = "expertmesh.inference.v1.InferenceService/ChatUnary"
 class RunProcess:
     """It begins at once; `wait_last_line`, then `interrupt`. `close` ends it whatever it does."""
 
-    def __init__(self, folder: Path, *words: str) -> None:
-        """`folder` is where it and all that it begins may leave something for a while."""
+    def __init__(self, folder: Path, *words: str, enough: str = _LAST) -> None:
+        """`folder` is where it and all that it begins may leave something for a while. `enough` ends the line
+        behind which nobody reads any more, unless it is the last.
+        """
         self.said: list[str] = []
+        self.left: Mapping[int, str] = {}  # its processes when nobody read any more
+        self._enough = enough
         self._has_said_all = threading.Event()
         self._process = subprocess.Popen(
             [sys.executable, "-m", "examples.first_run", *words],
@@ -58,6 +62,10 @@ class RunProcess:
     def interrupt(self) -> int:
         """-> its status."""
         self._process.send_signal(signal.SIGINT)
+        return self.wait_end()
+
+    def wait_end(self) -> int:
+        """-> its status."""
         status = self._process.wait(WITHIN_S)
         self._listening.join()
         return status
@@ -73,8 +81,12 @@ class RunProcess:
         assert self._process.stdout is not None
         for line in self._process.stdout:
             self.said.append(line.rstrip("\n"))
-            if line.rstrip().endswith(_LAST):
+            if line.rstrip().endswith(self._enough):
                 self._has_said_all.set()
+                if self._enough != _LAST:
+                    self.left = self.processes()
+                    self._process.stdout.close()
+                    return
         self._has_said_all.set()  # or it has ended
 
 

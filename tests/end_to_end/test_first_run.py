@@ -52,6 +52,18 @@ def test_a_mesh_and_another_run_beside_it(folder: Path) -> None:
             run.close()
 
 
+def test_a_reader_that_leaves_ends_it(folder: Path) -> None:
+    """As `make run | head -1` does."""
+    run = RunProcess(folder, "--mode", "single", enough="> What is 17 + 25?")
+    try:
+        assert run.wait_end() == 1
+        assert len(run.left) == 2
+        assert still_there(run.left) == {}
+        assert list(folder.iterdir()) == []
+    finally:
+        run.close()
+
+
 def has_answered(run: RunProcess) -> None:
     """Three questions, with reasoning, a call, its result, and what each has cost."""
     asked = run.text[run.text.index("> What is 17 + 25?") :]

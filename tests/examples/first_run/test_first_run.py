@@ -49,9 +49,9 @@ def test_a_server_that_ends_by_itself_has_the_last_word(
     said = capsys.readouterr()
     command, *heard = [line for line in said.out.splitlines() if line and not line.startswith("note: ")]
     program = Path(sys.executable).with_name("expertmesh").name
-    assert command.startswith("$ ")
+    assert command.startswith("+ ")
     assert f"{program} serve --mode single --model {broken_model} --http-port " in command
     assert "config.json" in heard[0]
-    assert f"`{command.removeprefix('$ ')}` has ended with status 1" in said.err
+    assert f"`{command.removeprefix('+ ')}` has ended with status 1" in said.err
     assert f"doctor --model {broken_model}`" in said.err
     assert [path.name for path in tmp_path.iterdir()] == ["config.json"]
