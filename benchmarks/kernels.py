@@ -20,6 +20,7 @@ from benchmarks.dense_cases import attention_rows, dense_rows
 from benchmarks.expert_half import NUM_EXPERTS, Half
 from benchmarks.interleaving import interleaved_medians, seconds_of
 from benchmarks.report import Row, compared, run
+from kernels.cpu.library import CpuKernelsUnavailableError, load_cpu_kernels
 from kernels.cpu.settings import CpuActivations, CpuKernelSettings, CpuPath
 from kernels.mxfp4 import BLOCK_VALUES
 from model.config import GPT_OSS_20B
