@@ -19,6 +19,7 @@ class Need(StrEnum):
 class Page:
     path: str
     needs: tuple[Need, ...] = ()
+    has_mesh: bool = False
 
 
 PAGES = (
@@ -30,7 +31,7 @@ PAGES = (
     Page("docs/api-http.md"),
     Page("docs/architecture.md"),
     Page("docs/attention.md"),
-    Page("docs/cluster.md"),
+    Page("docs/cluster.md", has_mesh=True),
     Page("docs/commands.md"),
     Page("docs/config.md"),
     Page("docs/demo.md"),
