@@ -11,7 +11,6 @@ from dataclasses import dataclass
 KINDS = {
     "sh": "commands, in their order; each must succeed",
     "console": "commands behind `$ `, each with what it prints",
-    "transcript": "one command behind `$ `; all that follows is what it prints",
     "python": "a program; it must succeed",
     "yaml": "a configuration file, or a part of one",
     "json": "one JSON text",

@@ -26,8 +26,6 @@ def commands_of(block: Block) -> list[Command]:
             return _of_script(block)
         case "console":
             return _of_console(block)
-        case "transcript":
-            return _of_transcript(block)
         case _:
             return []
 
@@ -68,13 +66,6 @@ def _of_console(block: Block) -> list[Command]:
         place = f"{block.page}:{block.line + begin}"
         found.append(Command(place, "\n".join(words), "".join(f"{line}\n" for line in shown)))
     return found
-
-
-def _of_transcript(block: Block) -> list[Command]:
-    first, _, shown = block.text.partition("\n")
-    if not first.startswith(PROMPT):
-        raise PageError(f"{block.place}: a transcript begins with `{PROMPT}` and a command")
-    return [Command(block.place, first.removeprefix(PROMPT), shown)]
 
 
 def _is_whole(lines: list[str]) -> bool:

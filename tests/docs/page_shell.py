@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tests.docs.own_network import command_in_own_network
 
-COMMAND_S, BEGIN_S = 120.0, 90.0
+COMMAND_S, BEGIN_S = 240.0, 120.0
 _SERVER = re.compile(r"(?:\w+=\S+ )*\S*expertmesh (?:serve|gateway) ")
 _SERVES = re.compile(r"^expertmesh: serves .+$", re.MULTILINE)
 _MESH_SERVES = re.compile(r"^expertmesh: the mesh serves at .+$", re.MULTILINE)

@@ -19,6 +19,7 @@ class Need(StrEnum):
 class Page:
     path: str
     needs: tuple[Need, ...] = ()
+    has_mesh: bool = False
 
 
 PAGES = (
@@ -31,7 +32,7 @@ PAGES = (
     Page("docs/architecture.md"),
     Page("docs/attention.md"),
     Page("docs/benchmarks.md"),
-    Page("docs/cluster.md"),
+    Page("docs/cluster.md", has_mesh=True),
     Page("docs/commands.md"),
     Page("docs/config.md"),
     Page("docs/demo.md"),

@@ -46,10 +46,10 @@ STAND_INS: tuple[StandIn, ...] = (
         ("tests/cluster/test_plan_command.py", "tests/cluster/ray/test_needs.py"),
     ),
     StandIn(
-        r"(.+/expertmesh status) --watch",
-        r"\1",
-        "it goes on until Ctrl-C",
-        ("tests/cluster/test_mesh_commands.py",),
+        r"\.venv/bin/expertmesh serve .+ --mode cluster &|\.venv/bin/expertmesh status --watch",
+        None,
+        "docs/cluster.md runs a mesh, and one page is enough; to watch goes on until Ctrl-C",
+        ("tests/end_to_end/test_first_run.py", "tests/cluster/test_mesh_commands.py"),
     ),
     StandIn(
         r"python -m examples.demo.\w+ .+",

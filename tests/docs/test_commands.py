@@ -46,17 +46,11 @@ def test_a_console_says_what_is_printed() -> None:
     ]
 
 
-def test_a_transcript_is_of_one_command() -> None:
-    (found,) = commands_of(block("transcript", "$ make run\n$ echo a\na\n"))
-    assert (found.place, found.text, found.shown) == ("a.md:10", "make run", "$ echo a\na\n")
-
-
 @pytest.mark.parametrize(
     ("kind", "text", "complaint"),
     [
         ("sh", "true\necho 'a\n", "the command `echo 'a` has no end"),
         ("console", "$ echo 'a\n", "a.md:10: the command `echo 'a` has no end"),
-        ("transcript", "a\n$ true\n", "a.md:10: a transcript begins with `$ `"),
         ("console", "a\n$ true\n", "a.md:10: a console begins with `$ `"),
     ],
 )

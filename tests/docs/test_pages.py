@@ -22,7 +22,7 @@ until curl -s -o /dev/null 127.0.0.1:{HUB_PORT}; do sleep 0.1; done""",
     Need.PULLED: "expertmesh pull gpt-oss-20b && expertmesh pull gpt-oss-120b",
     Need.SERVER: f"expertmesh serve --model {MODEL}",
 }
-RUN = ("sh", "console", "transcript", "python")
+RUN = ("sh", "console", "python")
 
 
 def blocks(page: Page) -> list[Block]:
@@ -45,7 +45,14 @@ def shell_for(page: Page, tmp_path: Path) -> Iterator[PageRun]:
         shell.close()
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.path)
+PAGE_CASES = [
+    pytest.param(page, id=page.path, marks=pytest.mark.xdist_group("processes") if page.has_mesh else ())
+    for page in PAGES
+]
+"""Pages that run a mesh go one after the other with all tests that do: each wants the machine."""
+
+
+@pytest.mark.parametrize("page", PAGE_CASES)
 def test_a_page_holds(page: Page, tmp_path: Path) -> None:
     found = blocks(page)
     for block in found:
