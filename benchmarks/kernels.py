@@ -1,4 +1,4 @@
-"""The CPU kernels of the experts against their limits: `python -m benchmarks.kernels [--quick] --json F`.
+"""The CPU kernels against their limits: `python -m benchmarks.kernels [--quick] --json F`.
 
 Eight 20b-shaped experts, each with the same number of rows. With one row the limit is memory: packed bytes a
 second against what this machine reads in the same run (a sum of int64, torch's fastest reader). With many
@@ -15,15 +15,15 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from benchmarks.cpu_kernels import built_cpu_kernels
+from benchmarks.dense_cases import attention_rows, dense_rows
 from benchmarks.expert_half import NUM_EXPERTS, Half
 from benchmarks.interleaving import interleaved_medians, seconds_of
-from benchmarks.report import BenchmarkError, Row, compared, run
-from cluster.environment import cpu_kernel_settings
+from benchmarks.report import Row, compared, run
 from kernels.cpu.library import CpuKernelsUnavailableError, load_cpu_kernels
 from kernels.cpu.settings import CpuActivations, CpuKernelSettings, CpuPath
 from kernels.mxfp4 import BLOCK_VALUES
 from model.config import GPT_OSS_20B
-from protos.errors import ConfigError
 
 HIDDEN, INTERMEDIATE = GPT_OSS_20B.hidden_size, GPT_OSS_20B.intermediate_size
 BANDWIDTH_GOAL = 0.5
@@ -34,7 +34,7 @@ ROWS_TO_ROUNDS = {1: 15, 4: 9, 16: 7, 64: 5}
 
 
 def measure(quick: bool) -> Sequence[Row]:
-    settings = _settings()
+    settings = built_cpu_kernels()
     halves = (Half.random("gate_up", 2 * INTERMEDIATE, HIDDEN), Half.random("down", HIDDEN, INTERMEDIATE))
     int8 = replace(settings, activations=CpuActivations.INT8)
     numbers_of_rows = (1, 4) if quick else tuple(ROWS_TO_ROUNDS)
@@ -44,19 +44,7 @@ def measure(quick: bool) -> Sequence[Row]:
     rows += [_against_float32(halves[0], num_rows, settings) for num_rows in numbers_of_rows]
     rows += [_int8_against_float32(halves[0], num_rows, settings, int8) for num_rows in numbers_of_rows]
     rows += [_against_reference(halves[0], num_rows, settings) for num_rows in numbers_of_rows]
-    return rows
-
-
-def _settings() -> CpuKernelSettings:
-    try:
-        settings = cpu_kernel_settings()
-        kernels = load_cpu_kernels(settings)
-    except (ConfigError, CpuKernelsUnavailableError) as error:
-        raise BenchmarkError(str(error)) from error
-    if kernels is None:
-        raise BenchmarkError("there are no CPU kernels here to measure: they were not wanted, or not built")
-    print(f"path: {kernels.path}, {torch.get_num_threads()} threads", file=sys.stderr)
-    return settings
+    return [*rows, *dense_rows(settings, quick), *attention_rows(settings, quick)]
 
 
 def _slower_paths(settings: CpuKernelSettings) -> Sequence[CpuKernelSettings]:

@@ -62,8 +62,12 @@ def keep_threads_within_the_limit(num_cores: int, num_bound_cores: int) -> None:
 
 
 def let_ray_keep_to_itself() -> None:
-    """Before Ray is imported: it reports its use over the network unless it is told not to."""
+    """Before Ray is imported: it reports its use over the network unless it is told not to.
+
+    It also writes a long paragraph to the terminal for every worker that dies, while ours say it in one line.
+    """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".")
 
 
 def may_color() -> bool:

@@ -84,7 +84,9 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
         help="of experts on a CPU (%(default)s); int8 is faster, at a relative error of 1e-2",
     )
     engine.add_argument(
-        "--deterministic", action="store_true", help="the same bits in any batch: slower, and repeatable"
+        "--deterministic",
+        action="store_true",
+        help="the same bits in any batch; slower on a GPU, not on a CPU with g++",
     )
     engine.add_argument(
         "--drafts",

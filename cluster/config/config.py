@@ -41,7 +41,7 @@ class EngineConfig:
         Field(description="of experts on a CPU; int8 is faster, at a relative error of 1e-2"),
     ] = "float32"
     deterministic: Annotated[
-        bool, Field(description="the same bits in any batch: slower, and repeatable")
+        bool, Field(description="the same bits in any batch; slower on a GPU, not on a CPU with g++")
     ] = False
     context_limit: Annotated[
         Count | None, Field(description="tokens of a sequence; empty: what the model and the cache allow")

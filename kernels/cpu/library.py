@@ -18,13 +18,12 @@ import torch
 from torch import Tensor
 
 from kernels.cpu.build import BuildError, build
+from kernels.cpu.numbers import DTYPE_TO_NUMBER, PATH_TO_NUMBER
 from kernels.cpu.settings import CpuActivations, CpuKernelSettings, CpuPath
 from kernels.group import Assignments, ExpertGroups
 from kernels.mxfp4 import BLOCK_VALUES, PackedMatrix
 
-_PATH_TO_NUMBER = {CpuPath.AVX512: 2, CpuPath.AVX2: 1, CpuPath.PLAIN: 0}  # InstructionSet, best first
 _ACTIVATIONS_TO_NUMBER = {CpuActivations.FLOAT32: 0, CpuActivations.INT8: 1}  # Activations
-_DTYPE_TO_NUMBER = {torch.float32: 0, torch.bfloat16: 1}  # ScalarType
 _DONE, _INDEX_OUT_OF_RANGE, _OUT_OF_MEMORY = 0, 1, 2  # Status
 
 
@@ -84,7 +83,7 @@ class CpuKernels:
         return result
 
     def takes(self, dtype: torch.dtype) -> bool:
-        return dtype in _DTYPE_TO_NUMBER
+        return dtype in DTYPE_TO_NUMBER
 
     def combine(self, addresses: Sequence[int], places: Sequence[bytes], top_k: int, total: Tensor) -> None:
         """addresses: of pieces, contiguous rows; places: those of each, int64, as in RowPiece.
@@ -100,8 +99,8 @@ class CpuKernels:
             num_tokens,
             top_k,
             hidden,
-            _DTYPE_TO_NUMBER[total.dtype],
-            _PATH_TO_NUMBER[self.path],
+            DTYPE_TO_NUMBER[total.dtype],
+            PATH_TO_NUMBER[self.path],
             total.data_ptr(),
         )
 
@@ -124,7 +123,7 @@ class _Call:
         assert x.shape[1] == num_blocks * BLOCK_VALUES, "the rows are not as wide as the matrices"
         assert bias.shape == (num_experts, num_outs)
         assert groups.offsets.shape == (num_experts + 1,)
-        bias = bias if bias.dtype in _DTYPE_TO_NUMBER else bias.float()
+        bias = bias if bias.dtype in DTYPE_TO_NUMBER else bias.float()
         tensors = (x, input_rows, output_rows, groups.offsets, weight.blocks, weight.scales, bias, result)
         self._held = [tensor.contiguous() for tensor in tensors]
         self._work = _GroupedMatmul(
@@ -134,9 +133,9 @@ class _Call:
             num_outs,
             num_blocks,
             *(tensor.data_ptr() for tensor in self._held),
-            _DTYPE_TO_NUMBER[x.dtype],
-            _DTYPE_TO_NUMBER[bias.dtype],
-            _PATH_TO_NUMBER[kernels.path],
+            DTYPE_TO_NUMBER[x.dtype],
+            DTYPE_TO_NUMBER[bias.dtype],
+            PATH_TO_NUMBER[kernels.path],
             _ACTIVATIONS_TO_NUMBER[kernels.activations],
             torch.get_num_threads(),
         )
@@ -156,7 +155,7 @@ def _check(status: int) -> None:
 def cpu_kernels_for(x: Tensor, weight: PackedMatrix, settings: CpuKernelSettings) -> CpuKernels | None:
     """What computes these tensors; None: the reference."""
     tensors = (x, weight.blocks, weight.scales)
-    if x.dtype not in _DTYPE_TO_NUMBER or any(tensor.device.type != "cpu" for tensor in tensors):
+    if x.dtype not in DTYPE_TO_NUMBER or any(tensor.device.type != "cpu" for tensor in tensors):
         return None
     if not (weight.blocks.is_contiguous() and weight.scales.is_contiguous()):
         return None
@@ -180,7 +179,7 @@ def _load(settings: CpuKernelSettings) -> CpuKernels | None:
         if settings.path is not CpuPath.FASTEST:
             raise CpuKernelsUnavailableError(f"the CPU path {settings.path} cannot run: {error}") from error
         logging.getLogger(__name__).warning(
-            "expertmesh: no CPU kernels, so experts run in plain PyTorch, some hundred times slower: %s. "
+            "expertmesh: no CPU kernels, so all runs in plain PyTorch, experts a hundred times slower: %s. "
             "A C++ compiler brings them (apt-get install g++).",
             error,
         )
@@ -208,7 +207,7 @@ def _open(file: Path) -> ctypes.CDLL:
 
 
 def _choose(path: CpuPath, library: ctypes.CDLL) -> CpuPath:
-    able = [each for each, number in _PATH_TO_NUMBER.items() if library.expertmesh_can_run(number)]
+    able = [each for each, number in PATH_TO_NUMBER.items() if library.expertmesh_can_run(number)]
     if path is CpuPath.FASTEST:
         return able[0]
     if path not in able:

@@ -1,4 +1,4 @@
-"""Which implementation of the experts runs on a CPU, and where and with what it is built.
+"""Which implementation of the kernels runs on a CPU, and where and with what it is built.
 
 Plain values, no torch: what reads the environment (`cluster.environment`) makes one; it is passed down.
 """

@@ -11,6 +11,7 @@ from cluster.environment import (
     cpu_kernel_settings,
     keep_threads_within_the_limit,
     let_idle_threads_sleep,
+    let_ray_keep_to_itself,
     refuse_foreign_kernels,
 )
 from kernels.cpu.settings import DEFAULT_SETTINGS, CpuKernelSettings, CpuPath
@@ -104,3 +105,13 @@ def test_an_unknown_choice_of_cpu_kernels_is_refused(monkeypatch: pytest.MonkeyP
         ConfigError, match="'avx3'; it must be one of fastest, avx512, avx2, plain, reference"
     ):
         cpu_kernel_settings()
+
+
+def test_ray_tells_nobody_of_its_use_and_writes_nothing_to_the_terminal(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("RAY_USAGE_STATS_ENABLED", raising=False)
+    monkeypatch.setenv("RAY_DEDUP_LOGS_SKIP_REGEX", "what the operator chose")
+    let_ray_keep_to_itself()
+    assert os.environ["RAY_USAGE_STATS_ENABLED"] == "0"
+    assert os.environ["RAY_DEDUP_LOGS_SKIP_REGEX"] == "what the operator chose"
