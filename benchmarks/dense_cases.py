@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from benchmarks.interleaving import interleaved_medians, seconds_of
+from benchmarks.interleaving import median_seconds
+from benchmarks.reading_memory import against_reading, reading
 from benchmarks.report import Row, compared
 from kernels.attention import AttentionQueries, attention
 from kernels.cpu.settings import CpuKernelSettings, CpuPath
@@ -22,32 +23,32 @@ from model.config import GPT_OSS_20B
 
 NUM_OUTS = 16_384  # 94 MB: more than a cache holds
 WIDTH = GPT_OSS_20B.hidden_size
-READ_BYTES = 1 << 28
 BANDWIDTH_GOAL = 0.7
 """Of the bandwidth, with one row: torch's own bfloat16 reaches a third."""
 
 PAGE_SIZE = 16
 
-Works = Mapping[str, Callable[[], Tensor]]
+Works = Mapping[str, Callable[[], object]]
 
 
 def dense_rows(settings: CpuKernelSettings, quick: bool) -> Iterator[Row]:
     weight = torch.randn(NUM_OUTS, WIDTH).bfloat16()
     wide = weight.float()
-    memory = torch.ones(READ_BYTES // 8, dtype=torch.int64)
+    read = reading()
     numbers_of_rows = (1, 4) if quick else (1, 4, 16, 64, 256)
     for num_rows in numbers_of_rows:
         x = torch.randn(num_rows, WIDTH)
         narrow = x.bfloat16()
         works: Works = {
             "ours": partial(linear, x, weight, None, cpu_kernels=settings),
-            "read": memory.sum,
+            "read": read,
             "float32": partial(functional.linear, x, wide),
             "bfloat16": partial(functional.linear, narrow, weight),
         }
-        seconds = _seconds(works, 5 if num_rows > 16 else 9)
+        seconds = median_seconds(works, 5 if num_rows > 16 else 9)
         name = f"dense, {num_rows} row{'s' if num_rows > 1 else ''}"
-        yield _bandwidth(name, 2 * weight.numel(), seconds, goal=BANDWIDTH_GOAL if num_rows == 1 else None)
+        goal = BANDWIDTH_GOAL if num_rows == 1 else None
+        yield against_reading(name, 2 * weight.numel(), seconds, goal)
         operations = 2 * num_rows * weight.numel() / 1e9
         for peer in ("float32", "bfloat16"):
             yield compared(
@@ -61,18 +62,18 @@ def dense_rows(settings: CpuKernelSettings, quick: bool) -> Iterator[Row]:
 
 
 def attention_rows(settings: CpuKernelSettings, quick: bool) -> Iterator[Row]:
-    memory = torch.ones(READ_BYTES // 8, dtype=torch.int64)
+    read = reading()
     # Sequences, queries of each, positions before them.
     decodes = ((16, 1, 1000),) if quick else ((1, 1, 1000), (16, 1, 1000), (1, 1, 32_000))
     for num_sequences, _, context in decodes:
         work = _attention_work(num_sequences, 1, context)
-        seconds = _seconds({"ours": partial(work, settings), "read": memory.sum}, 9)
+        seconds = median_seconds({"ours": partial(work, settings), "read": read}, 9)
         num_bytes = num_sequences * (context + 1) * 2 * GPT_OSS_20B.kv_width * 4
-        yield _bandwidth(f"attention, {num_sequences} sequences at {context}", num_bytes, seconds)
+        yield against_reading(f"attention, {num_sequences} sequences at {context}", num_bytes, seconds)
     for num_queries, context in ((64, 0),) if quick else ((256, 0), (256, 4096)):
         work = _attention_work(1, num_queries, context)
         reference = CpuKernelSettings(CpuPath.REFERENCE)
-        seconds = _seconds({"ours": partial(work, settings), "plain": partial(work, reference)}, 3)
+        seconds = median_seconds({"ours": partial(work, settings), "plain": partial(work, reference)}, 3)
         yield compared(
             f"attention, {num_queries} queries at {context}",
             "ms",
@@ -100,19 +101,3 @@ def _attention_work(
     query = torch.randn(num_sequences * num_queries, config.num_query_heads, config.head_dim)
     sinks = torch.randn(config.num_query_heads)
     return lambda settings: attention(query, cache, queries, sinks, None, cpu_kernels=settings)
-
-
-def _bandwidth(name: str, num_bytes: int, seconds: Mapping[str, float], goal: float | None = None) -> Row:
-    return compared(
-        name,
-        "GB/s",
-        num_bytes / seconds["ours"] / 1e9,
-        peer_name="reading memory",
-        peer=READ_BYTES / seconds["read"] / 1e9,
-        higher_is_better=True,
-        goal=goal,
-    )
-
-
-def _seconds(works: Works, num_rounds: int) -> Mapping[str, float]:
-    return interleaved_medians({name: partial(seconds_of, work) for name, work in works.items()}, num_rounds)

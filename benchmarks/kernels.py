@@ -8,9 +8,8 @@ reference, which unpacks it in plain PyTorch.
 """
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 
 import torch
 from torch import Tensor
@@ -18,7 +17,8 @@ from torch import Tensor
 from benchmarks.cpu_kernels import built_cpu_kernels
 from benchmarks.dense_cases import attention_rows, dense_rows
 from benchmarks.expert_half import NUM_EXPERTS, Half
-from benchmarks.interleaving import interleaved_medians, seconds_of
+from benchmarks.interleaving import median_seconds
+from benchmarks.reading_memory import against_reading, reading
 from benchmarks.report import Row, compared, run
 from kernels.cpu.library import CpuKernelsUnavailableError, load_cpu_kernels
 from kernels.cpu.settings import CpuActivations, CpuKernelSettings, CpuPath
@@ -29,7 +29,6 @@ HIDDEN, INTERMEDIATE = GPT_OSS_20B.hidden_size, GPT_OSS_20B.intermediate_size
 BANDWIDTH_GOAL = 0.5
 """Of the bandwidth, with one row an expert."""
 
-READ_BYTES = 1 << 28
 ROWS_TO_ROUNDS = {1: 15, 4: 9, 16: 7, 64: 5}
 
 
@@ -65,19 +64,15 @@ def _is_slower(path: CpuPath, settings: CpuKernelSettings) -> bool:
 
 
 def _against_memory(half: Half, num_rows: int, settings: CpuKernelSettings) -> Row:
-    memory = torch.ones(READ_BYTES // 8, dtype=torch.int64)
     is_slower_path = settings.path is not CpuPath.FASTEST
     num_rounds = 3 if is_slower_path else ROWS_TO_ROUNDS[num_rows]
-    seconds = _seconds({"ours": half.work(num_rows, settings), "read": memory.sum}, num_rounds)
+    seconds = median_seconds({"ours": half.work(num_rows, settings), "read": reading()}, num_rounds)
     name = f"{half.name}, {_rows(num_rows)} an expert"
     name += ", int8" if settings.activations is CpuActivations.INT8 else ""
-    return compared(
+    return against_reading(
         f"{name}, path {settings.path}" if is_slower_path else name,
-        "GB/s",
-        half.num_bytes / seconds["ours"] / 1e9,
-        peer_name="reading memory",
-        peer=READ_BYTES / seconds["read"] / 1e9,
-        higher_is_better=True,
+        half.num_bytes,
+        seconds,
         goal=BANDWIDTH_GOAL if num_rows == 1 and not is_slower_path else None,
     )
 
@@ -91,7 +86,8 @@ def _against_float32(half: Half, num_rows: int, settings: CpuKernelSettings) -> 
     def matmuls() -> list[Tensor]:
         return [torch.nn.functional.linear(x, matrix) for matrix in unpacked]
 
-    seconds = _seconds({"ours": half.work(num_rows, settings), "float32": matmuls}, ROWS_TO_ROUNDS[num_rows])
+    works = {"ours": half.work(num_rows, settings), "float32": matmuls}
+    seconds = median_seconds(works, ROWS_TO_ROUNDS[num_rows])
     num_operations = 2 * num_rows * NUM_EXPERTS * num_outs * width
     return compared(
         f"{half.name}, {_rows(num_rows)} an expert",
@@ -107,7 +103,7 @@ def _int8_against_float32(
     half: Half, num_rows: int, settings: CpuKernelSettings, int8: CpuKernelSettings
 ) -> Row:
     works = {"int8": half.work(num_rows, int8), "float32": half.work(num_rows, settings)}
-    seconds = _seconds(works, ROWS_TO_ROUNDS[num_rows])
+    seconds = median_seconds(works, ROWS_TO_ROUNDS[num_rows])
     num_operations = 2 * num_rows * half.num_weights
     return compared(
         f"{half.name}, {_rows(num_rows)} an expert, int8",
@@ -125,7 +121,7 @@ def _against_reference(half: Half, num_rows: int, settings: CpuKernelSettings) -
         "ours": half.work(num_rows, settings, num_experts=1),
         "reference": half.work(num_rows, reference, num_experts=1),
     }
-    seconds = _seconds(works, num_rounds=3)
+    seconds = median_seconds(works, num_rounds=3)
     return compared(
         f"one {half.name} matrix, {_rows(num_rows)}",
         "ms",
@@ -138,10 +134,6 @@ def _against_reference(half: Half, num_rows: int, settings: CpuKernelSettings) -
 
 def _rows(number: int) -> str:
     return "1 row" if number == 1 else f"{number} rows"
-
-
-def _seconds(works: Mapping[str, Callable[[], object]], num_rounds: int) -> Mapping[str, float]:
-    return interleaved_medians({name: partial(seconds_of, work) for name, work in works.items()}, num_rounds)
 
 
 if __name__ == "__main__":

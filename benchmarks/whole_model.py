@@ -17,7 +17,7 @@ from time import perf_counter
 
 import torch
 
-from benchmarks.interleaving import interleaved_medians, seconds_of
+from benchmarks.interleaving import median_seconds
 from benchmarks.kernel_meter import peak_memory
 from benchmarks.report import BenchmarkError, Row, compared, run
 from cluster.environment import cpu_kernel_settings
@@ -114,9 +114,7 @@ def run_model(config: ModelConfig, num_tokens: int) -> Measured:
     prefill_s = min(_seconds_to_first(model, prompt, greedy) for _ in range(2))
     tokens = generate(model, prompt[:8], greedy, num_tokens + 2)
     next(tokens)
-    medians = interleaved_medians(
-        {"token": partial(seconds_of, partial(next, tokens)), "read": partial(seconds_of, read)}, num_tokens
-    )
+    medians = median_seconds({"token": partial(next, tokens), "read": read}, num_tokens)
     return Measured(medians["token"], prefill_s, medians["read"], peak_memory())
 
 

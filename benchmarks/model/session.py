@@ -4,7 +4,6 @@ Each is a process of its own, and waits for its input while the other computes. 
 its own, because all models at once would need 20 GB; so a ratio is always of two that ran in turns.
 """
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from benchmarks.model.peers import Peer
 from benchmarks.model.variants import DEFAULT, VARIANTS, Variant
 from benchmarks.model.workload import Room, Workload, random_rows
 from benchmarks.report import Row, compared
+from cluster.cores import num_cores
 
 MODULE = "benchmarks.model.process"
 OURS = "ours"
@@ -84,7 +84,7 @@ class Session:
 
     @contextmanager
     def _process(self, kind: str, environment: Mapping[str, str] = AS_OURS) -> Iterator[Child]:
-        num_threads = len(os.sched_getaffinity(0))
+        num_threads = num_cores()
         room = Room.of(self.workloads, NUM_LOGITS)
         numbers = (num_threads, room.num_sequences, room.num_positions, room.num_step_tokens)
         arguments = [kind, str(self.folder), *map(str, numbers)]

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from kernels.cpu.library import load_cpu_kernels
-from kernels.cpu.numbers import DTYPE_TO_NUMBER, PATH_TO_NUMBER
+from kernels.cpu.numbers import DTYPE_TO_NUMBER, PATH_TO_NUMBER, can_read
 from kernels.cpu.settings import CpuKernelSettings, CpuPath
 from kernels.paging import PagedKeysValues, PageTable
 
@@ -96,7 +96,7 @@ def attention_kernels_for(
 ) -> AttentionKernels | None:
     """What computes these tensors; None: the reference."""
     tensors = (query, cache.keys, cache.values, sinks)
-    if any(tensor.device.type != "cpu" or tensor.dtype not in DTYPE_TO_NUMBER for tensor in tensors):
+    if not all(can_read(tensor) for tensor in tensors):
         return None
     if cache.keys.dtype != cache.values.dtype:
         return None

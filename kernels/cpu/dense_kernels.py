@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from kernels.cpu.library import load_cpu_kernels
-from kernels.cpu.numbers import DTYPE_TO_NUMBER, PATH_TO_NUMBER
+from kernels.cpu.numbers import DTYPE_TO_NUMBER, PATH_TO_NUMBER, can_read
 from kernels.cpu.settings import CpuKernelSettings, CpuPath
 
 _DONE = 0  # Status
@@ -65,11 +65,11 @@ def dense_kernels_for(
     x: Tensor, weight: Tensor, bias: Tensor | None, settings: CpuKernelSettings
 ) -> DenseKernels | None:
     """What computes these tensors; None: the reference."""
-    if weight.dtype is not torch.bfloat16 or x.dtype not in DTYPE_TO_NUMBER or x.device.type != "cpu":
+    if weight.dtype is not torch.bfloat16 or not can_read(x):
         return None
-    if weight.device.type != "cpu" or not weight.is_contiguous():
+    if not (can_read(weight) and weight.is_contiguous()):
         return None
-    if bias is not None and (bias.dtype not in DTYPE_TO_NUMBER or not bias.is_contiguous()):
+    if bias is not None and not (can_read(bias) and bias.is_contiguous()):
         return None
     return _load(settings)
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from kernels.cpu.library import load_cpu_kernels
-from kernels.cpu.numbers import DTYPE_TO_NUMBER
+from kernels.cpu.numbers import DTYPE_TO_NUMBER, can_read
 from kernels.cpu.settings import CpuKernelSettings
 from kernels.paging import PagedKeysValues
 from kernels.rope import RotaryTable
@@ -141,9 +141,8 @@ class RowKernels:
 
 def row_kernels_for(settings: CpuKernelSettings, *tensors: Tensor) -> RowKernels | None:
     """What computes these tensors; None: the reference."""
-    for tensor in tensors:
-        if tensor.device.type != "cpu" or tensor.dtype not in DTYPE_TO_NUMBER or not tensor.is_contiguous():
-            return None
+    if not all(can_read(tensor) and tensor.is_contiguous() for tensor in tensors):
+        return None
     return _load(settings)
 
 
