@@ -9,13 +9,12 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from benchmarks.interleaving import interleaved_medians, seconds_of
+from benchmarks.interleaving import median_seconds
 from benchmarks.report import Row, compared, run
 from kernels.route import Routing
 from model.checkpoint import Checkpoint, write_checkpoint
@@ -81,8 +80,7 @@ def float32_weights(config: ModelConfig) -> ModelWeights:
 
 
 def _row(models: Mapping[str, LocalModel], workload: Workload, num_rounds: int) -> Row:
-    steps = {name: partial(seconds_of, _Step(model, workload)) for name, model in models.items()}
-    seconds = interleaved_medians(steps, num_rounds)
+    seconds = median_seconds({name: _Step(model, workload) for name, model in models.items()}, num_rounds)
     num_tokens = workload.num_sequences * workload.num_tokens
     return compared(
         workload.name,

@@ -4,6 +4,7 @@ Not here: what is measured. Every benchmark with a peer calls this.
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from statistics import median
 from time import perf_counter
 
@@ -21,6 +22,11 @@ def interleaved_medians(
             if number > 0:
                 name_to_values[name].append(value)
     return {name: median(values) for name, values in name_to_values.items()}
+
+
+def median_seconds(works: Mapping[str, Callable[[], object]], num_rounds: int) -> Mapping[str, float]:
+    """Of each work, in turns."""
+    return interleaved_medians({name: partial(seconds_of, work) for name, work in works.items()}, num_rounds)
 
 
 def seconds_of(work: Callable[[], object]) -> float:

@@ -54,11 +54,6 @@ class AttentionServer:
         self._server.start()
         threading.Thread(target=self._watch, name="expertmesh-attention-health", daemon=True).start()
 
-    def drain(self, timeout_s: float) -> bool:
-        """Take nothing new, say so, and wait for what runs; -> whether all of it has ended."""
-        self._report_unfit()
-        return self._engine.drain(timeout_s)
-
     def stop(self, grace_s: float = 0.0) -> None:
         """Streams break, so every request that has not ended is cancelled here; gateways go on elsewhere."""
         self._report_unfit()

@@ -50,7 +50,7 @@ class Remains(NamedTuple):
 
 
 class Fuzz:
-    """`run` so many inputs against a face, then a good one; `statuses` counts what came back of the former."""
+    """`run` so many inputs against a face, then a good one; `statuses` tells of the former."""
 
     def __init__(self, running: RunningFace, chance: random.Random) -> None:
         self._running = running
