@@ -15,8 +15,13 @@ from torch.nn.functional import linear
 from examples.demo.batches import Batch
 from examples.demo.fake_quantisation import as_mxfp4
 from examples.demo.trained_experts import Visits, run_experts
+from kernels.rope import RotaryTable
 from model.config import LayerKind, ModelConfig
 from model.gpt_oss import rotary_table_of
+
+_FAST_ROTATIONS = 6  # of those of a head's pairs: enough to tell neighbours apart, far and near
+_LOOK = 5.0  # makes the score of the wanted distance some 3.6 above its neighbours'
+_CONTENT = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +74,7 @@ class TrainedNetwork(nn.Module):
             torch.randn(config.vocab_size, config.hidden_size, generator=generator) * 0.3
         )
         self.layers = nn.ModuleList(TrainedLayer(config, generator) for _ in range(config.num_layers))
+        _look_back(self.layers[0], config, self._rotary)
         self.norm = nn.Parameter(torch.ones(config.hidden_size))
         # From the same directions as the embedding, so that a token which is attended to can be said at once.
         self.unembedding = nn.Parameter(self.embedding.detach() * 0.1)
@@ -141,6 +147,27 @@ class TrainedNetwork(nn.Module):
         load = torch.bincount(chosen, minlength=config.num_experts) / len(chosen)  # [experts]
         wanted = torch.softmax(gate_logits[batch.is_real], dim=-1).mean(dim=0)  # [experts]
         return moved, config.num_experts * (load * wanted).sum(), load
+
+
+@torch.no_grad()
+def _look_back(layer: nn.Module, config: ModelConfig, rotary: RotaryTable) -> None:
+    """The query heads of the layer's first key head begin by attending to the token one, two, three … places
+    before.
+
+    To copy, a layer must find where the present token stood before, and take what followed it; for that each
+    token must know what it follows. Networks come to that by themselves, but late.
+    """
+    assert isinstance(layer, TrainedLayer)
+    half, group = config.head_dim // 2, config.num_query_heads // config.num_kv_heads
+    fast = min(_FAST_ROTATIONS, half)
+    weights = layer.qkv.view(-1, config.head_dim, config.hidden_size)  # by heads: queries, then keys, values
+    biases = layer.qkv_bias.view(-1, config.head_dim)
+    key = config.num_query_heads
+    for places, head in ((0, key), *enumerate(range(group), start=1)):
+        weights[head] *= _CONTENT  # what the tokens are matters little to these heads
+        # A query whose bias is turned back by so many places agrees best with the key so far before it.
+        biases[head, :fast] = _LOOK * rotary.cos[places, :fast] / rotary.cos[0, :fast]
+        biases[head, half : half + fast] = -_LOOK * rotary.sin[places, :fast] / rotary.cos[0, :fast]
 
 
 def _rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:

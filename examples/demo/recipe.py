@@ -25,7 +25,7 @@ class Recipe:
 
     config: ModelConfig
     seed: int = 20
-    num_steps: int = 4000
+    num_steps: int = 5000
     conversations_per_step: int = 32
     groups_per_step: int = 3  # of conversations of about equal length
     vocabulary_conversations: int = 20_000
