@@ -37,8 +37,8 @@ _LINES = (
 _PIECES = ("[A-Za-z]+", "[0-9]{1,2}", " ?[^ \\t\\r\\nA-Za-z0-9]+", "[ \\t\\r\\n]+")
 """Words, numbers of two digits, signs, blanks. Python and Rust read these patterns alike.
 
-A word has no blank before it: so it is the same tokens in a question, in a list and between quotes, and a model
-that copies tokens copies words.
+A word has no blank before it: so it is the same tokens in a question, in a list and between quotes, and a
+model that copies tokens copies words.
 """
 
 
