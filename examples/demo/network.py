@@ -111,8 +111,9 @@ class TrainedNetwork(nn.Module):
         qkv = self._linear(normed, layer.qkv, layer.qkv_bias).float()
         heads = qkv.view(len(qkv), -1, config.head_dim)  # [N, heads, head_dim]
         num_rotated = config.num_query_heads + config.num_kv_heads
-        rotated = _rotate(heads[:, :num_rotated], *rotary).to(self._products)
+        rotated = _rotate(heads[:, :num_rotated], *rotary)
         query, key = torch.split(rotated, [config.num_query_heads, config.num_kv_heads], dim=1)
+        query, key = (query * config.head_dim**-0.5).to(self._products), key.to(self._products)
         value = heads[:, num_rotated:].to(self._products)
         sizes = [count * length for count, length in batch.group_shapes]
         groups = zip(
@@ -133,8 +134,8 @@ class TrainedNetwork(nn.Module):
             normed.to(dtype),
             Visits.of(best.indices, config.num_experts),
             weights,
-            (as_mxfp4(layer.gate_up).to(dtype), layer.gate_up_bias.to(dtype)),
-            (as_mxfp4(layer.down).to(dtype), layer.down_bias.to(dtype)),
+            (as_mxfp4(layer.gate_up, dtype), layer.gate_up_bias.to(dtype)),
+            (as_mxfp4(layer.down, dtype), layer.down_bias.to(dtype)),
             config.swiglu_limit,
         )
         chosen = best.indices[batch.is_real].flatten()
@@ -151,32 +152,29 @@ def _rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
 def _attention(
     shape: tuple[int, int], query: Tensor, key: Tensor, value: Tensor, sinks: Tensor, window: int | None
 ) -> Tensor:
-    """Of one group. query: [count * length, heads, head_dim] -> [count * length, heads * head_dim]
-    bfloat16"""
+    """Of one group. query: [count * length, heads, head_dim], scaled -> [count * length, heads * head_dim]"""
     count, length = shape
     num_heads, head_dim = query.shape[1:]
     num_kv = key.shape[1]
-    per_kv = num_heads // num_kv
     q = (
-        query.view(count, length, num_kv, per_kv, head_dim)
+        query.view(count, length, num_kv, -1, head_dim)
         .permute(0, 2, 3, 1, 4)
         .reshape(count, num_kv, -1, head_dim)
     )
-    k = key.view(count, length, num_kv, head_dim).transpose(1, 2)
-    v = value.view(count, length, num_kv, head_dim).transpose(1, 2)
-    scores = (q @ k.mT).float().view(count, num_heads, length, length) * head_dim**-0.5 + _mask(
-        length, window
-    )
-    # The sink is one more score, without a value: softmax as if it were not there, times what is left of it.
-    kept = torch.sigmoid(torch.logsumexp(scores, dim=-1) - sinks[:, None])  # [count, heads, length]
-    weights = torch.softmax(scores, dim=-1).to(v.dtype).view(count, num_kv, -1, length)
-    mixed = (weights @ v).view(count, num_heads, length, head_dim) * kept[..., None].to(v.dtype)
+    # The sink is one more key of zeros, whose score is the sink's alone, with a value of zeros.
+    k = nn.functional.pad(key.view(count, length, num_kv, head_dim).transpose(1, 2), (0, 0, 0, 1))
+    v = nn.functional.pad(value.view(count, length, num_kv, head_dim).transpose(1, 2), (0, 0, 0, 1))
+    scores = (q @ k.mT).view(count, num_heads, length, length + 1) + _bias(length, sinks, window).to(q.dtype)
+    weights = torch.softmax(scores, dim=-1).view(count, num_kv, -1, length + 1)
+    mixed = (weights @ v).view(count, num_heads, length, head_dim)
     return mixed.transpose(1, 2).reshape(count * length, -1)
 
 
-def _mask(length: int, window: int | None) -> Tensor:
-    """[length, length]: 0 where a query (row) sees a key, else minus infinity."""
+def _bias(length: int, sinks: Tensor, window: int | None) -> Tensor:
+    """[heads, length, length + 1]: 0 where a query (row) sees a key, else minus infinity; then its sink."""
     position = torch.arange(length)
     distance = position[:, None] - position
     is_seen = (distance >= 0) & (distance < (window or length))
-    return torch.zeros(length, length).masked_fill(~is_seen, -torch.inf)
+    hidden = torch.zeros(length, length).masked_fill(~is_seen, -torch.inf)
+    of_sinks = sinks[:, None, None].expand(-1, length, 1)
+    return torch.cat((hidden.expand(len(sinks), -1, -1), of_sinks), dim=-1)

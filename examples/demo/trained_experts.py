@@ -150,6 +150,9 @@ class _ClampedSwiglu(torch.autograd.Function):
         sigmoid = torch.sigmoid(clamped * _ALPHA)
         silu = clamped * sigmoid
         slope = (1 - sigmoid).mul_(clamped).mul_(_ALPHA).add_(1).mul_(sigmoid)  # of gate · σ(α · gate)
-        of_gate = slope.mul_(up.clamp(-limit, limit).add_(1)).mul_(gradient).mul_(gate < limit)
-        of_up = silu.mul_(gradient).mul_(up.abs() < limit)
-        return torch.cat((of_gate, of_up), dim=-1), None
+        of_gate = slope.mul_(up.clamp(-limit, limit).add_(1)).mul_(gradient)
+        of_up = silu.mul_(gradient)
+        inside = torch.ops.aten.hardtanh_backward  # no gradient passes where a clamp has cut
+        return torch.cat(
+            (inside(of_gate, gate, -torch.inf, limit), inside(of_up, up, -limit, limit)), dim=-1
+        ), None

@@ -17,6 +17,6 @@ def test_it_is_what_a_checkpoint_holds() -> None:
 def test_gradients_pass_as_they_are() -> None:
     weight = torch.randn(5, 64, requires_grad=True)
     wanted = torch.randn(5, 64)
-    (as_mxfp4(weight) * wanted).sum().backward()  # type: ignore[no-untyped-call]
+    (as_mxfp4(weight, torch.float32) * wanted).sum().backward()  # type: ignore[no-untyped-call]
     assert weight.grad is not None
     assert torch.equal(weight.grad, wanted)
