@@ -27,8 +27,8 @@ def faces(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[tuple[st
         servers = {mode: begun(mode, file, stack) for mode in MODES}
         for mode, server in servers.items():
             server.wait_serving()
-            found[mode, "http"] = stack.enter_context(closing(OverHttp(server)))
-            found[mode, "grpc"] = stack.enter_context(closing(OverGrpc(server)))
+            found[mode, "http"] = stack.enter_context(closing(OverHttp(server.http, server.model)))
+            found[mode, "grpc"] = stack.enter_context(closing(OverGrpc(server.grpc)))
         yield found
 
 

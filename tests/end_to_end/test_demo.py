@@ -95,7 +95,8 @@ def test_more_effort_is_more_reasoning_to_the_same_end(face: Face) -> None:
         face.chat([user("What is 17 + 25?")], effort=effort) for effort in ("low", "medium", "high")
     )
     assert 0 < low.reasoning_tokens < medium.reasoning_tokens < high.reasoning_tokens
-    assert low.content == medium.content == high.content
+    for heard in (low, medium, high):
+        assert re.search(r"\b42\b", heard.content)
 
 
 def test_a_second_turn_is_found_in_the_cache(face: Face) -> None:
