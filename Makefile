@@ -36,7 +36,7 @@ test: $(VENV)/test.installed ## Run the tests
 	@$(PYTEST)
 
 again: $(VENV)/test.installed ## Run only the tests that failed last, one after the other
-	@OMP_NUM_THREADS=1 $(RUN) pytest --last-failed --last-failed-no-failures none -v
+	@OMP_NUM_THREADS=1 $(RUN) tools.again
 
 check: $(VENV)/check.installed ## Lint, format, types, floors, protocol, links in the docs: what CI checks
 	$(RUN) ruff check

@@ -57,6 +57,7 @@ class Attachment:
         self._reports: deque[Report] = deque()
         self._lives: dict[str, _Life] = {}
         self._is_closed = False
+        self._is_sending = False  # what `next` gave last
 
     @property
     def is_closed(self) -> bool:
@@ -121,10 +122,23 @@ class Attachment:
             self._put(StepEvents(told))
 
     def next(self, timeout_s: float) -> Report | None:
-        """The oldest report that has not been sent; None when none comes in this time, or ever."""
+        """The oldest report that has not been sent; None when none comes in this time, or ever.
+
+        Who asks has sent what it was given before.
+        """
         with self._changed:
+            self._is_sending = False
+            self._changed.notify_all()
             self._changed.wait_for(lambda: self._reports or self._is_closed, timeout_s)
-            return None if self._is_closed else self._reports.popleft() if self._reports else None
+            self._is_sending = bool(self._reports)
+            return self._reports.popleft() if self._reports else None
+
+    def wait_sent(self, timeout_s: float) -> bool:
+        """-> whether all that there was to say has been sent, or will be heard by nobody."""
+        with self._changed:
+            return self._changed.wait_for(
+                lambda: self._is_closed or not (self._reports or self._is_sending), timeout_s
+            )
 
     def close(self) -> list[str]:
         """Nothing is sent any more; -> the requests that the engine still has."""

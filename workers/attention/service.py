@@ -26,6 +26,8 @@ logger = logging.getLogger(__name__)
 _NUM_ADMITTING = 4
 """Threads that admit requests: one whose grammar takes long to compile does not hold up the others."""
 _RETRY_AFTER_S = 1.0
+_SEND_WITHIN_S = 2.0
+"""A gateway that does not read its last events by then does not hold up a drain."""
 _STEP_BYTES = 4 << 20
 """More events of one step than this go out in several messages."""
 
@@ -100,6 +102,8 @@ class AttentionServicer(attention_pb2_grpc.AttentionServiceServicer):
         if left_s is not None:
             timeout_s = left_s if timeout_s is None else min(timeout_s, left_s)
         has_ended = self._engine.drain(timeout_s)
+        if has_ended:
+            self._switchboard.wait_sent(_SEND_WITHIN_S)  # or a last event is lost with the process
         return pb.DrainResponse(has_ended=has_ended, num_left=self._engine.num_requests)
 
     def close(self) -> None:

@@ -4,6 +4,7 @@ The engine is made with `deliver`. Not here: gRPC, and how a stream sends what i
 """
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from itertools import count
 
@@ -36,6 +37,13 @@ class Switchboard:
         with self._lock:
             known = self._attachments.pop(str(attachment.number), None)
         return [] if known is None else attachment.close()
+
+    def wait_sent(self, timeout_s: float) -> bool:
+        """-> whether every stream has sent what it had been given; for when nothing more is to come."""
+        ends_at = time.monotonic() + timeout_s
+        with self._lock:
+            attachments = [*self._attachments.values()]
+        return all(each.wait_sent(ends_at - time.monotonic()) for each in attachments)
 
     def deliver(self, events: Sequence[Event]) -> None:
         """On the engine's thread. Of a stream that is gone nobody hears."""

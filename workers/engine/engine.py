@@ -34,6 +34,7 @@ class Engine:
         self._num_incoming = self._num_waiting = 0  # sequences: in commands, and in the core
         self._stopped: str | None = None  # why
         self._is_draining = False
+        self._is_telling = False  # events of a step are on their way to `deliver`
         self._has_ended = threading.Event()
         self._thread = threading.Thread(target=self._serve, name="expertmesh-engine", daemon=True)
 
@@ -81,7 +82,7 @@ class Engine:
         """Take nothing new and wait until all has ended; -> whether it has."""
         with self._changed:
             self._is_draining = True
-            return self._changed.wait_for(lambda: not self._ids, timeout_s)
+            return self._changed.wait_for(lambda: not self._ids and not self._is_telling, timeout_s)
 
     def close(self) -> None:
         """Stop now: what has not ended ends with EngineStoppedError."""
@@ -164,8 +165,13 @@ class Engine:
         ended = [event.request_id for event in events if isinstance(event, RequestEnded)]
         with self._changed:
             self._num_waiting = self._core.num_waiting
-            if ended:
-                self._ids.difference_update(ended)
-                self._changed.notify_all()
-        if events:
-            self._deliver(events)
+            self._ids.difference_update(ended)
+            self._is_telling = bool(events)
+        try:
+            if events:
+                self._deliver(events)
+        finally:
+            with self._changed:
+                self._is_telling = False
+                if ended:
+                    self._changed.notify_all()

@@ -47,6 +47,23 @@ def test_acceptance_is_told_first_even_if_the_engine_is_faster() -> None:
     assert attachment.close() == []
 
 
+def test_what_was_given_last_is_sent_when_the_next_is_asked_for() -> None:
+    switchboard = Switchboard()
+    attachment = switchboard.open(cut)
+    assert switchboard.wait_sent(NO_WAIT)
+    assert attachment.begin("a")
+    assert attachment.taken("a")
+    assert not switchboard.wait_sent(NO_WAIT)
+    assert attachment.next(NO_WAIT) == Accepted("a")
+    assert not switchboard.wait_sent(NO_WAIT), "it is being sent"
+    assert attachment.next(NO_WAIT) is None
+    assert switchboard.wait_sent(NO_WAIT)
+    switchboard.deliver([ended("1/a")])
+    assert not switchboard.wait_sent(NO_WAIT)
+    switchboard.close(attachment)
+    assert switchboard.wait_sent(NO_WAIT), "nobody hears it"
+
+
 def test_an_id_is_taken_until_its_request_has_ended() -> None:
     attachment = attach()
     assert attachment.begin("a")

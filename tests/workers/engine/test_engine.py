@@ -38,8 +38,10 @@ class Client:
         self.paper.core._model = self
         self.fail_with: Exception | None = None
         self.batches: queue.SimpleQueue[Sequence[Event]] = queue.SimpleQueue()
+        self.may_hear = threading.Event()
+        self.may_hear.set()
         self.engine = Engine(
-            self.paper.core, self.paper.admission, max_waiting=max_waiting, deliver=self.batches.put
+            self.paper.core, self.paper.admission, max_waiting=max_waiting, deliver=self.hear
         )
         self.engine.start()
 
@@ -49,6 +51,10 @@ class Client:
         if self.fail_with is not None:
             raise self.fail_with
         return self._run_step(works)
+
+    def hear(self, events: Sequence[Event]) -> None:
+        assert self.may_hear.wait(PATIENCE_S)
+        self.batches.put(events)
 
     def forget(self, choice_key: int) -> None:
         self.paper.model.forget(choice_key)
@@ -211,6 +217,15 @@ def test_drain_takes_nothing_new_and_finishes_what_there_is(client: Client) -> N
     client.may_step.set()
     assert client.engine.drain(PATIENCE_S)
     assert client.ends(1) == {"running": None}
+
+
+def test_a_drain_ends_when_the_last_event_has_been_delivered(client: Client) -> None:
+    client.may_hear.clear()
+    client.submit("only", max_tokens=1)
+    assert not client.engine.drain(timeout_s=0.2)
+    client.may_hear.set()
+    assert client.engine.drain(PATIENCE_S)
+    assert client.ends(1) == {"only": None}
 
 
 def test_close_ends_everything_with_an_event(client: Client) -> None:
