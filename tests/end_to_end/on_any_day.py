@@ -31,7 +31,7 @@ Check = Callable[..., None]
 def main() -> None:
     days = [_FIRST_DAY + timedelta(_DAYS_APART * number) for number in range(int(sys.argv[1]))]
     today = [days[0]]
-    parts.Inference = partial(Inference, today=lambda: today[0])  # type: ignore[assignment, attr-defined, misc]
+    parts.Inference = partial(Inference, today=lambda: today[0])  # type: ignore[assignment, attr-defined]
     said: list[str] = []
     server = SingleMode(DEMO, parse_config(config(DEMO), "here"), cpu_kernel_settings(), said.append)
     try:
