@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python -m
 INSTALL := $(RUN) pip install --quiet --disable-pip-version-check -c constraints.txt
-BENCHMARKS := load determinism kernels engine engine_soak router mesh gateway gpu
+BENCHMARKS := load determinism kernels model whole_model engine engine_soak router mesh gateway gpu
 
 # Tests run in several processes, so PyTorch gets one thread in each. Tests of one group share what they start.
 PYTEST := OMP_NUM_THREADS=1 $(RUN) pytest -n auto --maxprocesses 4 --dist loadgroup
@@ -21,7 +21,7 @@ endif
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test again check format bench gpu chaos protos constraints clean
+.PHONY: help run test again check docs format bench gpu chaos protos constraints clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,7 +38,7 @@ test: $(VENV)/test.installed ## Run the tests
 again: $(VENV)/test.installed ## Run only the tests that failed last, one after the other
 	@OMP_NUM_THREADS=1 $(RUN) tools.again
 
-check: $(VENV)/check.installed ## Lint, format, types, floors, protocol, links in the docs: what CI checks
+check: $(VENV)/check.installed ## Lint, format, types, floors, protocol, the docs: what CI checks
 	$(RUN) ruff check
 	$(RUN) ruff format --check
 	$(RUN) mypy
@@ -46,6 +46,10 @@ check: $(VENV)/check.installed ## Lint, format, types, floors, protocol, links i
 	$(VENV)/bin/buf lint
 	$(VENV)/bin/buf breaking --against protos/baseline.binpb
 	$(RUN) tools.check_links
+	$(RUN) tools.docs --check
+
+docs: $(VENV)/check.installed ## Make the parts of the pages that are made: tables of keys, commands, APIs, results
+	@$(RUN) tools.docs
 
 format: $(VENV)/check.installed ## Mend what ruff can mend
 	$(RUN) ruff check --fix-only

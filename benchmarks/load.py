@@ -6,7 +6,6 @@ read the same bytes once with plain readinto, and the bytes themselves. Peer: sa
 settled before each measurement (`benchmarks.free_memory` says why).
 """
 
-import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -15,11 +14,12 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks import load_contenders as contenders
+from benchmarks.disk_space import require_disk
 from benchmarks.free_memory import settle_memory
 from benchmarks.interleaving import interleaved_medians, seconds_of
 from benchmarks.page_cache import bytes_from_disk, drop_cached
 from benchmarks.process_memory import peak_bytes
-from benchmarks.report import BenchmarkError, Row, compared, run
+from benchmarks.report import Row, compared, run
 from model.checkpoint import Checkpoint
 from model.checkpoint.layouts import HUGGING_FACE
 from model.checkpoint.writer import write_checkpoint
@@ -54,22 +54,13 @@ def measure_config(config: ModelConfig, num_rounds: int) -> Sequence[Row]:
     num_bytes = sum(part.spec.num_bytes for part in HUGGING_FACE.every_part(config))
     with tempfile.TemporaryDirectory(prefix="expertmesh-load-") as name:
         folder = Path(name)
-        _require_disk(folder, num_bytes)
+        require_disk(folder, num_bytes)
         write_checkpoint(config, dummy_weights(config, seed=1), folder, max_file_bytes=2 * num_bytes)
         return [
             *_warm_rows(folder, num_rounds),
             *_cold_rows(folder, num_rounds),
             *_memory_rows(folder),
         ]
-
-
-def _require_disk(folder: Path, num_bytes: int) -> None:
-    free, needed = shutil.disk_usage(folder).free, int(1.1 * num_bytes)
-    if free < needed:
-        raise BenchmarkError(
-            f"{folder.parent} has {free / 1e9:.1f} GB free and the checkpoint needs {needed / 1e9:.1f} GB; "
-            f"make room there, or set TMPDIR to a folder that has it"
-        )
 
 
 def _warm_rows(folder: Path, num_rounds: int) -> Sequence[Row]:

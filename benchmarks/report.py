@@ -78,9 +78,13 @@ def run(
     packages: Sequence[str],
     measure: Callable[[bool], Sequence[Row]],
     arguments: Sequence[str] | None = None,
+    own_options: Sequence[argparse.ArgumentParser] = (),
 ) -> int:
-    """The command of a benchmark; 0 when it ran, whether or not goals were met, 1 when it could not."""
-    parser = argparse.ArgumentParser(prog=f"python -m benchmarks.{benchmark}")
+    """The command of a benchmark; 0 when it ran, whether or not goals were met, 1 when it could not.
+
+    `own_options` are read by the benchmark itself; here they are known, and told by --help.
+    """
+    parser = argparse.ArgumentParser(prog=f"python -m benchmarks.{benchmark}", parents=own_options)
     parser.add_argument("--quick", action="store_true", help="smaller and fewer, under a minute")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the report there as well")
     parsed = parser.parse_args(arguments)

@@ -22,6 +22,7 @@ EXTRAS = tuple(PYPROJECT["project"]["optional-dependencies"])
 NOT_ALWAYS_INSTALLED = {
     "check": "make check installs it",
     "peers": "make bench installs it",
+    "llama-cpp": "only who compares with llama.cpp installs it: it is compiled",
 }
 WEB_FRAMEWORKS = {"aiohttp", "bottle", "django", "falcon", "fastapi", "flask", "granian", "gunicorn"}
 WEB_FRAMEWORKS |= {"hypercorn", "litestar", "quart", "sanic", "starlette", "tornado", "uvicorn", "werkzeug"}

@@ -72,8 +72,8 @@ class Screen:
         self._write(f"{text}\n", _WRONG)
 
     def _say_why(self, words: str) -> None:
+        self._leave()
         if not self._is_plain:
-            self._leave()
             self.note(f"({words})")
         elif self._aside is not None:
             print(f"expertmesh: the answer is {words}", file=self._aside)

@@ -27,9 +27,17 @@ TIMEOUT_S = 300
 _COMPILE = ("-std=c++17", "-O3", "-fPIC", "-fopenmp", "-fvisibility=hidden", "-ffp-contract=off")
 _LINK = ("-shared", "-fopenmp")
 _X86_FILE_TO_FLAGS = {
+    "attend_avx2.cpp": ("-mavx2", "-mfma"),
+    "attend_avx512.cpp": ("-mavx512f", "-mavx512bw"),
     "combine_avx512.cpp": ("-mavx512f", "-mavx512bw"),
+    "multiply_dense_avx2.cpp": ("-mavx2", "-mfma"),
+    "multiply_dense_avx512.cpp": ("-mavx512f", "-mavx512bw"),
+    "multiply_int8_tile_avx2.cpp": ("-mavx2", "-mfma"),
+    "multiply_int8_tile_avx512vnni.cpp": ("-mavx512f", "-mavx512bw", "-mavx512vnni"),
     "multiply_tile_avx2.cpp": ("-mavx2", "-mfma"),
     "multiply_tile_avx512.cpp": ("-mavx512f", "-mavx512bw"),
+    "swiglu_avx2.cpp": ("-mavx2",),
+    "swiglu_avx512.cpp": ("-mavx512f", "-mavx512bw"),
 }
 
 

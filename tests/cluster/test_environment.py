@@ -9,6 +9,7 @@ import pytest
 
 from cluster.environment import (
     cpu_kernel_settings,
+    keep_threads_within_the_limit,
     let_idle_threads_sleep,
     let_ray_keep_to_itself,
     refuse_foreign_kernels,
@@ -45,6 +46,16 @@ def test_a_fresh_interpreter_refuses_too(foreign_site: Path) -> None:
     refused = subprocess.run(command, env=beside, capture_output=True, text=True, check=False)
     assert refused.returncode == 1
     assert "EnvironmentConflictError: the PyPI package 'kernels' 9.8.7" in refused.stderr
+
+
+def test_a_limit_is_told_to_openmp_unless_the_operator_has_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    keep_threads_within_the_limit(4, num_bound_cores=4)
+    assert "OMP_NUM_THREADS" not in os.environ
+    keep_threads_within_the_limit(3, num_bound_cores=4)
+    assert os.environ["OMP_NUM_THREADS"] == "3"
+    keep_threads_within_the_limit(2, num_bound_cores=4)
+    assert os.environ["OMP_NUM_THREADS"] == "3"
 
 
 WAITING = {"OMP_WAIT_POLICY": "active", "GOMP_SPINCOUNT": "1000", "KMP_BLOCKTIME": "1"}

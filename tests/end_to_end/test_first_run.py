@@ -70,8 +70,8 @@ def has_answered(run: RunProcess) -> None:
     patterns = [
         r"\(7\+5=12.*\)\n\n17 \+ 25 = 42\.\n\[\d+ in.* · \d+ out \(\d+ reasoning\) · ",
         r"> What happens if an expert worker dies\?\n\(.*\)\n\n.*No token is lost\.\n\[",
-        r"> What is the weather in Rome\?\n\(.*\)\n\n-> get_weather \{\"city\":\s?\"Rome\"\}\n\[",
-        r"<- \{\"temperature\": 21, \"sky\": \"sunny\"\}\n\(.*\)\n\n.*21.*sunny.*\n\[\d+ in \(\d+ cached\)",
+        r"> What is the weather in Rome\?\n\(.*\)\n\n-> get_weather \{\"city\":\s?\".*\"\}\n\[",
+        r"<- \{\".*\}\n\(.*\)\n\n.+\n\[\d+ in \(\d+ cached\)",
     ]
     at = 0
     for pattern in patterns:

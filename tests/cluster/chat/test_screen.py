@@ -67,6 +67,16 @@ def test_a_terminal_is_given_no_orders() -> None:
     assert said.startswith("a]0;titleb\tcd\n")
 
 
+def test_what_is_said_aside_begins_on_a_line_of_its_own() -> None:
+    both = io.StringIO()
+    screen = Screen(both, is_plain=True, has_color=False, aside=both)
+    screen.begin()
+    for delta in (Content("Ye"), Finished("length")):
+        screen.show(delta)
+    screen.end(None, 1.0, 0.5, is_cancelled=False)
+    assert both.getvalue().startswith("Ye\nexpertmesh: the answer is cut off")
+
+
 def test_a_pipe_hears_aside_that_its_answer_was_cut() -> None:
     out, aside = io.StringIO(), io.StringIO()
     screen = Screen(out, is_plain=True, has_color=False, aside=aside)

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.xdist_group("processes")  # one after the other: each w
 WITHIN_S = 90.0
 SOURCE_TREE = Path(__file__).parents[3]
 PLANNED = (
-    r"planned .* in float32: 1 x cpu on 1 node; 1 attention worker of 2 stages, 2 expert workers, every "
+    r"planned .* in bfloat16: 1 x cpu on 1 node; 1 attention worker of 2 stages, 2 expert workers, every "
     r"expert on one of them; the cache holds [\d,]+ tokens"
 )
 BEGINS = "begins a Ray on this machine"

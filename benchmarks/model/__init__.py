@@ -1,0 +1,1 @@
+"""One model, and others that run it: whose logits agree, and who is faster; `__main__` is the command."""
