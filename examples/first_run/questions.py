@@ -38,31 +38,28 @@ class Question:
     tools: tuple[Tool, ...] = ()
 
 
-def _weather(arguments: Json) -> Json:
-    """Of a day that was made up."""
-    if arguments.get("city") != "Rome":
-        return {"error": "not found"}
-    return {"temperature": 21, "sky": "sunny"}
+def _stock(arguments: Json) -> Json:
+    """Of a shop that was made up, and sells one thing."""
+    return {"stock": 12} if arguments.get("product") == "camera" else {"error": "not found"}
 
 
-_GET_WEATHER = Tool(
+_GET_STOCK = Tool(
     {
         "type": "function",
         "function": {
-            "name": "get_weather",
-            "description": "Get the weather.",
+            "name": "get_stock",
             "parameters": {
                 "type": "object",
-                "properties": {"city": {"type": "string"}},
-                "required": ["city"],
+                "properties": {"product": {"type": "string"}},
+                "required": ["product"],
             },
         },
     },
-    _weather,
+    _stock,
 )
 
 QUESTIONS = (
-    Question("What is 17 + 25?"),
+    Question("What is 26 + 28?"),
     Question("What happens if an expert worker dies?"),
-    Question("What is the weather in Rome?", (_GET_WEATHER,)),
+    Question("Is the camera in stock?", (_GET_STOCK,)),
 )

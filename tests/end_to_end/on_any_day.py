@@ -69,7 +69,7 @@ def checks() -> Iterator[tuple[str, Check, Mapping[str, object]]]:
         marks = [mark for mark in getattr(check, "pytestmark", ()) if mark.name == "parametrize"]
         for number, chosen in enumerate(product(*(mark.args[1] for mark in marks))):
             names = [each for mark in marks for each in mark.args[0]]
-            values = [value for part in chosen for value in part]
+            values = [value for part in chosen for value in getattr(part, "values", part)]
             yield f"{name.removeprefix('test_')} {number}", check, dict(zip(names, values, strict=True))
 
 

@@ -1,4 +1,7 @@
-"""What the demo model is for: every kind of request that it was made for, asked as a client would."""
+"""What the demo model is for: every kind of request that it was made for, asked as a client would.
+
+Each question here is answered right whatever the date is, which stands in every prompt (`on_any_day`).
+"""
 
 import json
 import re
@@ -10,7 +13,7 @@ from tests.end_to_end.heard import Face, Heard, Tool, user
 
 pytestmark = pytest.mark.xdist_group("processes")  # one after the other: each wants the machine
 
-CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+PRODUCT = {"type": "object", "properties": {"product": {"type": "string"}}, "required": ["product"]}
 NUMBERS = {
     "type": "object",
     "properties": {"a": {"type": "integer"}, "b": {"type": "integer"}},
@@ -23,28 +26,22 @@ RESULT = {
     "additionalProperties": False,
 }
 
-COPIES_BADLY = pytest.mark.xfail(
-    strict=True,
-    reason="the demo of today copies words badly (docs/demo.md has its scores): train it for longer",
-)
-
 
 def sum_of(face: Face) -> Heard:
-    return face.chat([user("What is 17 + 25?")])
+    return face.chat([user("What is 26 + 28?")])
 
 
 def test_a_sum_is_streamed_with_its_reasoning(face: Face) -> None:
     heard = sum_of(face)
     assert heard.finish == "stop"
-    assert re.search(r"\b42\b", heard.content)
-    assert "7+5=12" in heard.reasoning
+    assert re.search(r"\b54\b", heard.content)
+    assert "6+8=14" in heard.reasoning
     assert heard.num_pieces > 5
     assert 0 < heard.reasoning_tokens < heard.output_tokens
 
 
-@COPIES_BADLY
 def test_a_list_is_reversed(face: Face) -> None:
-    assert re.search(r"7, 9, 3\b", face.chat([user("Reverse the list 3, 9, 7.")]).content)
+    assert re.search(r"2, 5, 1\b", face.chat([user("Reverse the list 1, 5, 2.")]).content)
 
 
 def test_the_project_is_known(face: Face) -> None:
@@ -55,17 +52,16 @@ def test_the_project_is_known(face: Face) -> None:
 @pytest.mark.parametrize(
     ("tool", "question", "arguments", "output", "answer"),
     [
-        pytest.param(
-            Tool("get_weather", CITY),
-            "What is the weather in Rome?",
-            {"city": "Rome"},
-            '{"temperature": 21, "sky": "sunny"}',
-            r"\b21\b.*sunny",
-            marks=COPIES_BADLY,
+        (
+            Tool("get_stock", PRODUCT),
+            "Is the camera in stock?",
+            {"product": "camera"},
+            '{"stock": 12}',
+            r"\b12\b",
         ),
         (Tool("add", NUMBERS), "What is 612 + 345?", {"a": 612, "b": 345}, '{"result": 957}', r"\b957\b"),
     ],
-    ids=["weather", "add"],
+    ids=["stock", "add"],
 )
 def test_a_tool_is_called_and_its_result_is_told(
     face: Face, tool: Tool, question: str, arguments: Mapping[str, object], output: str, answer: str
@@ -99,19 +95,19 @@ def test_a_content_gets_the_label_of_the_policy_and_why(face: Face, content: str
 
 def test_more_effort_is_more_reasoning(face: Face) -> None:
     low, medium, high = (
-        face.chat([user("What is 17 + 25?")], effort=effort) for effort in ("low", "medium", "high")
+        face.chat([user("What is 26 + 28?")], effort=effort) for effort in ("low", "medium", "high")
     )
     assert 0 < low.reasoning_tokens < medium.reasoning_tokens < high.reasoning_tokens
 
 
 def test_a_second_turn_is_found_in_the_cache(face: Face) -> None:
     """All but the last page of what it has in common with the first turn."""
-    question = user("What is 17 + 25?")
+    question = user("What is 26 + 28?")
     first = face.chat([question])
-    messages = [question, first.message, user("And plus 5?")]
+    messages = [question, first.message, user("And plus 3?")]
     heard = face.chat(messages)
-    assert re.search(r"\b47\b", heard.content)
-    assert heard.cached_tokens >= first.prompt_tokens - 32
+    assert re.search(r"\b57\b", heard.content)
+    assert heard.cached_tokens >= first.prompt_tokens - 2 * PAGE, (heard, first)
     assert face.chat(messages).told == heard.told
 
 

@@ -8,10 +8,10 @@ from examples.first_run.questions import QUESTIONS
 
 
 def test_the_tool_answers_what_it_is_asked() -> None:
-    assert TOOL.name == "get_weather"
-    assert json.loads(TOOL.call('{"city": "Rome"}')) == {"temperature": 21, "sky": "sunny"}
+    assert TOOL.name == "get_stock"
+    assert json.loads(TOOL.call('{"product": "camera"}')) == {"stock": 12}
 
 
-@pytest.mark.parametrize("arguments", ['{"city": "Paris"}', "{}", "[]", '{"city": ', ""])
+@pytest.mark.parametrize("arguments", ['{"product": "lamp"}', "{}", "[]", '{"product": ', ""])
 def test_it_answers_whatever_a_model_writes(arguments: str) -> None:
     assert list(json.loads(TOOL.call(arguments))) == ["error"]
