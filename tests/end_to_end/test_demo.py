@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 import pytest
 
+from tests.end_to_end.conftest import PAGE_SIZE
 from tests.end_to_end.heard import Face, Heard, Tool, user
 
 pytestmark = pytest.mark.xdist_group("processes")  # one after the other: each wants the machine
@@ -107,7 +108,7 @@ def test_a_second_turn_is_found_in_the_cache(face: Face) -> None:
     messages = [question, first.message, user("And plus 3?")]
     heard = face.chat(messages)
     assert re.search(r"\b57\b", heard.content)
-    assert heard.cached_tokens >= first.prompt_tokens - 2 * PAGE, (heard, first)
+    assert heard.cached_tokens >= first.prompt_tokens - 2 * PAGE_SIZE, (heard, first)
     assert face.chat(messages).told == heard.told
 
 
