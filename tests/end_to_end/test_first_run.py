@@ -70,8 +70,8 @@ def has_answered(run: RunProcess) -> None:
     patterns = [
         r"\(6\+8=14.*\)\n\n26 \+ 28 = 54\.\n\[\d+ in.* · \d+ out \(\d+ reasoning\) · ",
         r"> What happens if an expert worker dies\?\n\(.*\)\n\n.*No token is lost\.\n\[",
-        r"> Is the camera in stock\?\n\(.*\)\n\n-> get_stock \{\"product\":\s?\"camera\"\}\n\[",
-        r"<- \{\"stock\": 12\}\n\(.*\)\n\n.*\b12\b.*\n\[\d+ in \(\d+ cached\)",
+        r"> What is 612 \+ 345\?\n\(.*\)\n\n-> add \{\"a\":\s?612,\s?\"b\":\s?345\}\n\[",
+        r"<- 957\n\(.*\)\n\n.*\b957\b.*\n\[\d+ in \(\d+ cached\)",
     ]
     at = 0
     for pattern in patterns:
