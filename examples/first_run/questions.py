@@ -15,7 +15,7 @@ class Tool:
     """`declared` as the OpenAI API has it; `answer` takes the arguments."""
 
     declared: Json
-    answer: Callable[[Json], Json]
+    answer: Callable[[Json], object]
 
     @property
     def name(self) -> object:
@@ -38,31 +38,29 @@ class Question:
     tools: tuple[Tool, ...] = ()
 
 
-def _weather(arguments: Json) -> Json:
-    """Of a day that was made up."""
-    if arguments.get("city") != "Rome":
-        return {"error": "not found"}
-    return {"temperature": 21, "sky": "sunny"}
+def _sum(arguments: Json) -> object:
+    """Of two whole numbers: what is too large for the model to work out itself."""
+    a, b = arguments.get("a"), arguments.get("b")
+    return a + b if isinstance(a, int) and isinstance(b, int) else {"error": "a and b must be integers"}
 
 
-_GET_WEATHER = Tool(
+_ADD = Tool(
     {
         "type": "function",
         "function": {
-            "name": "get_weather",
-            "description": "Get the weather.",
+            "name": "add",
             "parameters": {
                 "type": "object",
-                "properties": {"city": {"type": "string"}},
-                "required": ["city"],
+                "properties": {"a": {"type": "integer"}, "b": {"type": "integer"}},
+                "required": ["a", "b"],
             },
         },
     },
-    _weather,
+    _sum,
 )
 
 QUESTIONS = (
-    Question("What is 17 + 25?"),
+    Question("What is 26 + 28?"),
     Question("What happens if an expert worker dies?"),
-    Question("What is the weather in Rome?", (_GET_WEATHER,)),
+    Question("What is 612 + 345?", (_ADD,)),
 )

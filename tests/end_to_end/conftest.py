@@ -14,6 +14,7 @@ from tests.end_to_end.over_http import OverHttp
 
 DEMO = SOURCE_TREE / "examples/expertmesh-demo"
 MODES = ("single", "cluster")
+PAGE_SIZE = 4  # of the cache, so that what is found in it can be counted
 FACES = ("http", "grpc")
 
 
@@ -27,8 +28,8 @@ def faces(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[tuple[st
         servers = {mode: begun(mode, file, stack) for mode in MODES}
         for mode, server in servers.items():
             server.wait_serving()
-            found[mode, "http"] = stack.enter_context(closing(OverHttp(server)))
-            found[mode, "grpc"] = stack.enter_context(closing(OverGrpc(server)))
+            found[mode, "http"] = stack.enter_context(closing(OverHttp(server.http, server.model)))
+            found[mode, "grpc"] = stack.enter_context(closing(OverGrpc(server.grpc)))
         yield found
 
 
@@ -41,10 +42,9 @@ def config(model: Path) -> Mapping[str, object]:
         "model": str(model),
         "engine": {
             "device": "cpu",
-            "dtype": "float32",
             "deterministic": True,
             "cache_gb": 0.1,
-            "page_size": 4,
+            "page_size": PAGE_SIZE,
         },
         "gateway": {"http_port": 0, "grpc_port": 0},
         "cluster": {

@@ -7,7 +7,7 @@ import grpc
 
 from protos.gen.v1 import inference_pb2 as pb
 from protos.gen.v1 import inference_pb2_grpc
-from tests.cluster.served_process import WITHIN_S, ServedProcess
+from tests.cluster.served_process import WITHIN_S
 from tests.end_to_end.heard import MAX_TOKENS, Call, Heard, Message, Tool
 
 _FINISH = "FINISH_REASON_"
@@ -16,8 +16,8 @@ _FINISH = "FINISH_REASON_"
 class OverGrpc:
     """A `Face`."""
 
-    def __init__(self, server: ServedProcess) -> None:
-        self._channel = grpc.insecure_channel(server.grpc)
+    def __init__(self, address: str) -> None:
+        self._channel = grpc.insecure_channel(address)
         self._stub = inference_pb2_grpc.InferenceServiceStub(self._channel)
 
     def chat(
