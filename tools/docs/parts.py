@@ -5,6 +5,7 @@ from pathlib import Path
 
 from tools.docs.command_pages import commands
 from tools.docs.config_keys import config_keys
+from tools.docs.demo_scores import demo_scores
 from tools.docs.error_table import error_table
 from tools.docs.grpc_reference import grpc_reference
 from tools.docs.http_reference import http_reference
@@ -18,6 +19,7 @@ PARTS: Mapping[str, Mapping[str, Make]] = {
     "docs/api-http.md": {"endpoints": http_reference},
     "docs/commands.md": {"commands": commands},
     "docs/config.md": {"keys": config_keys},
+    "docs/demo.md": {"scores": demo_scores},
     "docs/errors.md": {"errors": error_table},
     "docs/performance.md": {"measured": measured},
 }

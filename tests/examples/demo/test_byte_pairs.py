@@ -17,13 +17,21 @@ STRANGE = (
 
 def test_the_most_frequent_pairs_are_merged_first() -> None:
     merges = learn_merges(TEXTS, 3)
-    assert merges == [(b"a", b"n"), (b"b", b"an"), (b" ", b"ban")]
+    assert merges == [(b"a", b"n"), (b"b", b"an"), (b"ban", b"d")]
     assert learn_merges(TEXTS, 3) == merges
 
 
 def test_numbers_are_of_two_digits_at_most_and_pieces_are_not_crossed() -> None:
-    merged = {left + right for left, right in learn_merges(("1234 1234 12 a, a, a,",), 50)}
-    assert merged == {b"12", b"34", b" a"}
+    merged = {left + right for left, right in learn_merges(("1234 1234 12 ab, ab, ab,",), 50)}
+    assert merged == {b"12", b"34", b"ab"}
+
+
+def test_a_word_is_the_same_tokens_wherever_it_stands(renderer: ExampleRenderer) -> None:
+    tokenizer = renderer.vocabulary.tokenizer
+    city = tokenizer.encode("Rome")
+    for text in ("in Rome?", '{"city": "Rome"}', "Oslo, Rome, Paris", "(Rome)"):
+        tokens = tokenizer.encode(text)
+        assert any(tokens[at : at + len(city)] == city for at in range(len(tokens))), text
 
 
 def test_other_libraries_cut_texts_alike(folder: Path, renderer: ExampleRenderer) -> None:

@@ -9,10 +9,13 @@ import torch
 from examples.demo.batches import make_batch
 from examples.demo.curriculum import examples
 from examples.demo.export import export
-from examples.demo.network import TrainedNetwork
+from examples.demo.network import TrainedLayer, TrainedNetwork
+from examples.demo.recipe import DEMO_CONFIG
 from examples.demo.rendering import ExampleRenderer
 from examples.demo.split import Split
+from kernels.rope import rotate
 from model.config import ModelConfig
+from model.gpt_oss import rotary_table_of
 from tests.examples.demo.conftest import VOCAB_SIZE
 from tests.model.runner import FULL, SLIDING, Runner, load_float32
 
@@ -83,3 +86,20 @@ def test_conversations_do_not_see_each_other(renderer: ExampleRenderer) -> None:
         together = network(make_batch(rendered, num_groups=1)).logits
         alone = [network(make_batch([each], num_groups=1)).logits for each in sorted(rendered, key=len)]
     torch.testing.assert_close(together, torch.cat(alone), rtol=0, atol=1e-4)  # float32 in other shapes
+
+
+def test_heads_of_the_first_layer_begin_by_looking_back() -> None:
+    """Whatever the tokens are: the first by one place, the next by two, and so on."""
+    network = TrainedNetwork(DEMO_CONFIG, seed=5, products=torch.float32)
+    config, layer = DEMO_CONFIG, network.layers[0]
+    assert isinstance(layer, TrainedLayer)
+    length, num_heads = 50, config.num_query_heads // config.num_kv_heads
+    x = torch.randn(length, config.hidden_size, generator=torch.Generator().manual_seed(1))
+    heads = torch.nn.functional.linear(x, layer.qkv, layer.qkv_bias).view(length, -1, config.head_dim)
+    rotated = rotate(heads, rotary_table_of(config), torch.arange(length))
+    query, key = rotated[:, :num_heads], rotated[:, config.num_query_heads]
+    scores = torch.einsum("qhd,kd->hqk", query, key) * config.head_dim**-0.5
+    scores.masked_fill_(torch.ones(length, length).triu(1).bool(), -torch.inf)
+    seen = scores.argmax(dim=-1)[:, num_heads:]
+    for places, of_head in enumerate(seen, start=1):
+        assert torch.equal(of_head, torch.arange(num_heads, length) - places)
