@@ -4,20 +4,32 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python -m
 INSTALL := $(RUN) pip install --quiet --disable-pip-version-check -c constraints.txt
-BENCHMARKS := load determinism kernels model engine engine_soak router mesh gateway gpu
+BENCHMARKS := load determinism kernels model whole_model engine engine_soak router mesh gateway gpu
 
 # Tests run in several processes, so PyTorch gets one thread in each. Tests of one group share what they start.
 PYTEST := OMP_NUM_THREADS=1 $(RUN) pytest -n auto --maxprocesses 4 --dist loadgroup
 
+# What `make run` may be told behind it; in the environment these names mean other things.
+MODE = cluster
+MODEL =
+HTTP_PORT =
+GRPC_PORT =
+CONTROLLER_PORT =
+ifeq ($(filter cluster single,$(MODE)),)
+$(error MODE is '$(MODE)'; it can be cluster or single)
+endif
+
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test again check format bench gpu chaos protos constraints clean
+.PHONY: help run test again check docs format bench gpu chaos protos constraints clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: $(VENV)/single.installed ## Make a small random checkpoint and generate from it
-	@$(RUN) examples.random_model
+run: $(VENV)/$(MODE).installed ## Serve the demo model as a mesh, and ask it three questions; MODE=single: without Ray
+	@$(RUN) examples.first_run --mode $(MODE) $(if $(MODEL),--model $(MODEL)) \
+	  $(if $(HTTP_PORT),--http-port $(HTTP_PORT)) $(if $(GRPC_PORT),--grpc-port $(GRPC_PORT)) \
+	  $(if $(CONTROLLER_PORT),--controller-port $(CONTROLLER_PORT))
 
 test: $(VENV)/test.installed ## Run the tests
 	@$(RUN) tools.o200k
@@ -26,7 +38,7 @@ test: $(VENV)/test.installed ## Run the tests
 again: $(VENV)/test.installed ## Run only the tests that failed last, one after the other
 	@OMP_NUM_THREADS=1 $(RUN) tools.again
 
-check: $(VENV)/check.installed ## Lint, format, types, floors, protocol, links in the docs: what CI checks
+check: $(VENV)/check.installed ## Lint, format, types, floors, protocol, the docs: what CI checks
 	$(RUN) ruff check
 	$(RUN) ruff format --check
 	$(RUN) mypy
@@ -34,6 +46,10 @@ check: $(VENV)/check.installed ## Lint, format, types, floors, protocol, links i
 	$(VENV)/bin/buf lint
 	$(VENV)/bin/buf breaking --against protos/baseline.binpb
 	$(RUN) tools.check_links
+	$(RUN) tools.docs --check
+
+docs: $(VENV)/check.installed ## Make the parts of the pages that are made: tables of keys, commands, APIs, results
+	@$(RUN) tools.docs
 
 format: $(VENV)/check.installed ## Mend what ruff can mend
 	$(RUN) ruff check --fix-only
@@ -66,7 +82,11 @@ check_holds := test single cluster bench
 # An interrupted installation leaves no stamp, so the next call finishes it.
 $(VENV)/%.installed: pyproject.toml constraints.txt $(VENV)/pip.pinned
 	@echo "Installing extra '$*' into $(VENV) (the first time PyTorch with CUDA: minutes, and 5 GB of disk)"
-	@$(INSTALL) --build-constraint constraints.txt -e '.[$*]'
+	@(while sleep 3; do printf .; done) & dots=$$!; trap "kill $$dots; echo" EXIT; trap 'exit 130' INT TERM; \
+	$(INSTALL) --build-constraint constraints.txt -e '.[$*]' || { \
+	  echo "Extra '$*' could not be installed; above pip says why. Without a way to PyPI: PIP_INDEX_URL names" >&2; \
+	  echo "another index, PIP_FIND_LINKS a folder of wheels. Without room: 'df -h .' shows how much there is." >&2; \
+	  echo "The same command again goes on from here." >&2; exit 1; }
 	@touch $(foreach extra,$* $($*_holds),$(VENV)/$(extra).installed)
 
 $(VENV)/pip.pinned: constraints.txt | $(VENV)/created

@@ -1,4 +1,4 @@
-"""The CPU kernels that a benchmark measures, as the environment chooses them. Without them it refuses.
+"""The CPU kernels that a benchmark measures, as the environment chooses them; without any it refuses.
 
 Else a figure of plain PyTorch would stand as ours, because a compiler was missing.
 """

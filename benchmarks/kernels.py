@@ -1,30 +1,30 @@
-"""The CPU kernels of the experts against their limits: `python -m benchmarks.kernels [--quick] --json F`.
+"""The CPU kernels against their limits: `python -m benchmarks.kernels [--quick] --json F`.
 
 Eight 20b-shaped experts, each with the same number of rows. With one row the limit is memory: packed bytes a
 second against what this machine reads in the same run (a sum of int64, torch's fastest reader). With many
 rows it is arithmetic: against torch's float32 matmul with weights that were unpacked beforehand into 7.5
-times the memory. The last rows compare one matrix with the reference, which unpacks it in plain PyTorch.
+times the memory, and int8 activations against float32 ones. The last rows compare one matrix with the
+reference, which unpacks it in plain PyTorch.
 """
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import partial
 
 import torch
 from torch import Tensor
 
 from benchmarks.cpu_kernels import built_cpu_kernels
+from benchmarks.dense_cases import attention_rows, dense_rows
+from benchmarks.expert_half import NUM_EXPERTS, Half
 from benchmarks.interleaving import interleaved_medians, seconds_of
 from benchmarks.report import Row, compared, run
-from kernels.cpu.settings import CpuKernelSettings, CpuPath
-from kernels.group import Assignments, ExpertGroups, group_by_expert
-from kernels.moe_down import moe_down
-from kernels.moe_gate_up import moe_gate_up
-from kernels.mxfp4 import BLOCK_BYTES, BLOCK_VALUES, PackedMatrix
+from kernels.cpu.library import CpuKernelsUnavailableError, load_cpu_kernels
+from kernels.cpu.settings import CpuActivations, CpuKernelSettings, CpuPath
+from kernels.mxfp4 import BLOCK_VALUES
 from model.config import GPT_OSS_20B
 
-NUM_EXPERTS = 8  # 106 MB packed: more than a cache holds
 HIDDEN, INTERMEDIATE = GPT_OSS_20B.hidden_size, GPT_OSS_20B.intermediate_size
 BANDWIDTH_GOAL = 0.5
 """Of the bandwidth, with one row an expert."""
@@ -33,80 +33,52 @@ READ_BYTES = 1 << 28
 ROWS_TO_ROUNDS = {1: 15, 4: 9, 16: 7, 64: 5}
 
 
-@dataclass(frozen=True, slots=True)
-class Half:
-    """One of the two matrices of every expert."""
-
-    name: str
-    weight: PackedMatrix  # [experts, outs, in]
-    bias: Tensor  # [experts, outs]
-
-    @classmethod
-    def random(cls, name: str, num_outs: int, width: int) -> "Half":
-        shape = (NUM_EXPERTS, num_outs, width // BLOCK_VALUES)
-        blocks = torch.randint(0, 256, (*shape, BLOCK_BYTES), dtype=torch.uint8)
-        scales = torch.randint(115, 125, shape, dtype=torch.uint8)
-        return cls(name, PackedMatrix(blocks, scales), torch.randn(NUM_EXPERTS, num_outs).bfloat16())
-
-    @property
-    def num_bytes(self) -> int:
-        return self.weight.blocks.numel() + self.weight.scales.numel()
-
-    def run(self, x: Tensor, work: Assignments, groups: ExpertGroups, settings: CpuKernelSettings) -> Tensor:
-        if self.name == "gate_up":
-            return moe_gate_up(x, work, groups, self.weight, self.bias, 7.0, cpu_kernels=settings)
-        return moe_down(x[work.rows], work, groups, self.weight, self.bias, cpu_kernels=settings)
-
-    def work(
-        self, num_rows: int, settings: CpuKernelSettings, num_experts: int = NUM_EXPERTS
-    ) -> Callable[[], Tensor]:
-        """`num_rows` rows through each of the first `num_experts` experts."""
-        experts = torch.arange(num_experts).repeat_interleave(num_rows)  # [assignments]
-        rows = torch.arange(num_rows).repeat(num_experts)
-        assignments = Assignments(rows, experts, torch.rand(len(experts)))
-        x = torch.randn(num_rows, self.weight.scales.shape[2] * BLOCK_VALUES)
-        return partial(self.run, x, assignments, group_by_expert(experts, NUM_EXPERTS), settings)
-
-
 def measure(quick: bool) -> Sequence[Row]:
     settings = built_cpu_kernels()
     halves = (Half.random("gate_up", 2 * INTERMEDIATE, HIDDEN), Half.random("down", HIDDEN, INTERMEDIATE))
+    int8 = replace(settings, activations=CpuActivations.INT8)
     numbers_of_rows = (1, 4) if quick else tuple(ROWS_TO_ROUNDS)
     rows = [_against_memory(half, num_rows, settings) for half in halves for num_rows in numbers_of_rows]
-    rows += [_other_path(halves[0], path) for path in _slower_paths(settings)]
+    rows += [_against_memory(half, 1, int8) for half in halves]
+    rows += [_against_memory(halves[0], 1, slower) for slower in _slower_paths(settings)]
     rows += [_against_float32(halves[0], num_rows, settings) for num_rows in numbers_of_rows]
+    rows += [_int8_against_float32(halves[0], num_rows, settings, int8) for num_rows in numbers_of_rows]
     rows += [_against_reference(halves[0], num_rows, settings) for num_rows in numbers_of_rows]
-    return rows
+    return [*rows, *dense_rows(settings, quick), *attention_rows(settings, quick)]
 
 
-def _slower_paths(settings: CpuKernelSettings) -> Sequence[CpuPath]:
-    return (CpuPath.PLAIN,) if settings.path is CpuPath.FASTEST else ()
+def _slower_paths(settings: CpuKernelSettings) -> Sequence[CpuKernelSettings]:
+    """With both kinds of activations, where the fastest path is the one that is measured."""
+    if settings.path is not CpuPath.FASTEST:
+        return ()
+    slower = [CpuKernelSettings(path) for path in (CpuPath.AVX2, CpuPath.PLAIN) if _is_slower(path, settings)]
+    return [replace(each, activations=kind) for each in slower for kind in CpuActivations]
+
+
+def _is_slower(path: CpuPath, settings: CpuKernelSettings) -> bool:
+    fastest = load_cpu_kernels(settings)
+    try:
+        found = load_cpu_kernels(CpuKernelSettings(path))
+    except CpuKernelsUnavailableError:
+        return False
+    return found is not None and fastest is not None and found.path is not fastest.path
 
 
 def _against_memory(half: Half, num_rows: int, settings: CpuKernelSettings) -> Row:
     memory = torch.ones(READ_BYTES // 8, dtype=torch.int64)
-    seconds = _seconds({"ours": half.work(num_rows, settings), "read": memory.sum}, ROWS_TO_ROUNDS[num_rows])
+    is_slower_path = settings.path is not CpuPath.FASTEST
+    num_rounds = 3 if is_slower_path else ROWS_TO_ROUNDS[num_rows]
+    seconds = _seconds({"ours": half.work(num_rows, settings), "read": memory.sum}, num_rounds)
+    name = f"{half.name}, {_rows(num_rows)} an expert"
+    name += ", int8" if settings.activations is CpuActivations.INT8 else ""
     return compared(
-        f"{half.name}, {_rows(num_rows)} an expert",
+        f"{name}, path {settings.path}" if is_slower_path else name,
         "GB/s",
         half.num_bytes / seconds["ours"] / 1e9,
         peer_name="reading memory",
         peer=READ_BYTES / seconds["read"] / 1e9,
         higher_is_better=True,
-        goal=BANDWIDTH_GOAL if num_rows == 1 else None,
-    )
-
-
-def _other_path(half: Half, path: CpuPath) -> Row:
-    memory = torch.ones(READ_BYTES // 8, dtype=torch.int64)
-    seconds = _seconds({"ours": half.work(1, CpuKernelSettings(path)), "read": memory.sum}, num_rounds=3)
-    return compared(
-        f"{half.name}, {_rows(1)} an expert, path {path}",
-        "GB/s",
-        half.num_bytes / seconds["ours"] / 1e9,
-        peer_name="reading memory",
-        peer=READ_BYTES / seconds["read"] / 1e9,
-        higher_is_better=True,
+        goal=BANDWIDTH_GOAL if num_rows == 1 and not is_slower_path else None,
     )
 
 
@@ -126,6 +98,22 @@ def _against_float32(half: Half, num_rows: int, settings: CpuKernelSettings) -> 
         "GFLOP/s",
         num_operations / seconds["ours"] / 1e9,
         peer_name="torch float32 matmul",
+        peer=num_operations / seconds["float32"] / 1e9,
+        higher_is_better=True,
+    )
+
+
+def _int8_against_float32(
+    half: Half, num_rows: int, settings: CpuKernelSettings, int8: CpuKernelSettings
+) -> Row:
+    works = {"int8": half.work(num_rows, int8), "float32": half.work(num_rows, settings)}
+    seconds = _seconds(works, ROWS_TO_ROUNDS[num_rows])
+    num_operations = 2 * num_rows * half.num_weights
+    return compared(
+        f"{half.name}, {_rows(num_rows)} an expert, int8",
+        "GFLOP/s",
+        num_operations / seconds["int8"] / 1e9,
+        peer_name="our float32",
         peer=num_operations / seconds["float32"] / 1e9,
         higher_is_better=True,
     )

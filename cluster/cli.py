@@ -11,7 +11,12 @@ from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 
 from cluster.commands import chat, doctor, gateway, generate, operate, plan, pull, serve, status, stop, verify
-from cluster.environment import let_idle_threads_sleep, refuse_foreign_kernels
+from cluster.cores import num_bound_cores, num_cores
+from cluster.environment import (
+    keep_threads_within_the_limit,
+    let_idle_threads_sleep,
+    refuse_foreign_kernels,
+)
 from cluster.missing_extra import missing_extra
 from protos.errors import ExpertMeshError
 
@@ -45,6 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         refuse_foreign_kernels()
         let_idle_threads_sleep()
+        keep_threads_within_the_limit(num_cores(), num_bound_cores())
         status: int | None = parsed.run(parsed)
         sys.stdout.flush()
     except ExpertMeshError as error:

@@ -52,9 +52,22 @@ def let_idle_threads_sleep() -> None:
         os.environ.update(_WAITING)
 
 
+def keep_threads_within_the_limit(num_cores: int, num_bound_cores: int) -> None:
+    """Tell OpenMP, before torch loads it, of a container's limit. What the operator chose stands.
+
+    In cluster mode each worker is told its part of the cores (`cluster.ray.needs`).
+    """
+    if num_cores < num_bound_cores:
+        os.environ.setdefault("OMP_NUM_THREADS", str(num_cores))
+
+
 def let_ray_keep_to_itself() -> None:
-    """Before Ray is imported: it reports its use over the network unless it is told not to."""
+    """Before Ray is imported: it reports its use over the network unless it is told not to.
+
+    It also writes a long paragraph to the terminal for every worker that dies, while ours say it in one line.
+    """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".")
 
 
 def may_color() -> bool:

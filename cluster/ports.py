@@ -6,7 +6,7 @@ from protos.errors import AddressTakenError
 
 
 def check_free(host: str, port: int, key: str) -> None:
-    """Raises AddressTakenError; `key` is that of the configuration. It may be taken right after."""
+    """Raises AddressTakenError; `key` says what to change. It may be taken right after."""
     if not port:
         return
     try:

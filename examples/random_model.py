@@ -1,6 +1,6 @@
-"""What `make run` shows until there is a server: a small random gpt-oss, written, loaded, and made to talk.
+"""A small gpt-oss with random weights, written, loaded, and made to talk, all without a server.
 
-The weights are random, so the tokens mean nothing; what it shows is the whole way from files to tokens.
+Its tokens mean nothing; what it shows is the whole way from files to tokens.
 """
 
 import argparse

@@ -8,8 +8,9 @@ so it costs nothing, and a block in which a query sees nothing changes none of i
 `row_tile` set, every matmul has one shape and blocks lie at fixed positions, and a query's result is the
 same in any chunk and any company (see kernels/linear.py).
 
-Chunks of any length at any offset: prefill and decode are the same call. On a GPU two kernels share it; with
-a `row_tile` the form below runs there too, since the two kernels round in two ways.
+Chunks of any length at any offset: prefill and decode are the same call. On a CPU one kernel does it, whose
+results do not depend on company either. On a GPU two kernels share it; with a `row_tile` the form below runs
+there too, since the two kernels round in two ways.
 """
 
 import math
@@ -20,6 +21,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from kernels.cpu.attention_kernels import attention_kernels_for
+from kernels.cpu.settings import DEFAULT_SETTINGS, CpuKernelSettings
 from kernels.device import takes_gpu_matmuls
 from kernels.linear import pad_rows
 from kernels.paging import PagedKeysValues, PageTable, read_positions
@@ -46,10 +49,16 @@ def attention(
     sinks: Tensor,
     window: int | None,
     row_tile: int | None = None,
+    cpu_kernels: CpuKernelSettings = DEFAULT_SETTINGS,
 ) -> Tensor:
     """query: [tokens, query_heads, head_dim], sinks: [query_heads] -> [tokens, query_heads, head_dim]."""
     if row_tile is None and takes_gpu_matmuls(query):
         return _on_gpu(query, cache, queries, sinks, window)
+    kernels = attention_kernels_for(query, cache, sinks, cpu_kernels)
+    if kernels is not None:
+        return kernels.attention(
+            query, cache, queries.starts, queries.first_positions, queries.table, sinks, window
+        )
     return attention_reference(query, cache, queries, sinks, window, row_tile)
 
 

@@ -8,13 +8,20 @@ Reads and writes qkv once: 2 · tokens · (heads + 2 · kv_heads) · head_dim va
 import torch
 from torch import Tensor
 
+from kernels.cpu.row_kernels import row_kernels_for
+from kernels.cpu.settings import DEFAULT_SETTINGS, CpuKernelSettings
 from kernels.device import takes_gpu_kernels
 from kernels.paging import PagedKeysValues, write_keys_values
 from kernels.rope import RotaryTable, rotate
 
 
 def rotate_and_store(
-    qkv: Tensor, table: RotaryTable, positions: Tensor, cache: PagedKeysValues, slots: Tensor
+    qkv: Tensor,
+    table: RotaryTable,
+    positions: Tensor,
+    cache: PagedKeysValues,
+    slots: Tensor,
+    cpu_kernels: CpuKernelSettings = DEFAULT_SETTINGS,
 ) -> Tensor:
     """qkv: [tokens, (heads + 2 * kv_heads) * head_dim] -> rotated queries [tokens, heads, head_dim].
 
@@ -24,6 +31,9 @@ def rotate_and_store(
         from kernels.gpu import rotate_store
 
         return rotate_store.rotate_and_store(qkv, table, positions, cache, slots)
+    kernels = row_kernels_for(cpu_kernels, qkv, table.cos, table.sin, cache.keys, cache.values)
+    if kernels is not None and qkv.dtype == cache.keys.dtype == cache.values.dtype:
+        return kernels.rotate_and_store(qkv, table, positions, cache, slots)
     return rotate_and_store_reference(qkv, table, positions, cache, slots)
 
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from kernels.cpu.row_kernels import row_kernels_for
+from kernels.cpu.settings import DEFAULT_SETTINGS, CpuKernelSettings
 from kernels.device import takes_gpu_kernels
 
 
@@ -19,12 +21,15 @@ class Routing:
     weights: Tensor  # [tokens, top_k] float32; each row sums to one
 
 
-def route(logits: Tensor, top_k: int) -> Routing:
+def route(logits: Tensor, top_k: int, cpu_kernels: CpuKernelSettings = DEFAULT_SETTINGS) -> Routing:
     """logits: [tokens, experts]."""
     if takes_gpu_kernels(logits):
         from kernels.gpu import route as on_gpu
 
         return Routing(*on_gpu.route(logits, top_k))
+    kernels = row_kernels_for(cpu_kernels, logits)
+    if kernels is not None:
+        return Routing(*kernels.route(logits, top_k))
     return route_reference(logits, top_k)
 
 

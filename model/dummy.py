@@ -27,10 +27,19 @@ _NUM_EXPONENTS = 4
 _EXPONENT_RMS = math.sqrt(sum(4**step for step in range(_NUM_EXPONENTS)) / _NUM_EXPONENTS)
 
 
-def dummy_weights(config: ModelConfig, seed: int, selection: Selection | None = None) -> ModelWeights:
-    """The whole model, or the selected slice of the same model."""
+def dummy_weights(
+    config: ModelConfig,
+    seed: int,
+    selection: Selection | None = None,
+    *,
+    dtype: torch.dtype = torch.bfloat16,
+) -> ModelWeights:
+    """The whole model, or the selected slice of the same model, for activations of `dtype`.
+
+    As a checkpoint of these weights would be loaded on a CPU: matrices are bfloat16 in any case.
+    """
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        source = _DummySource(config, seed, pool)
+        source = _DummySource(config, seed, pool, dtype)
         weights = assemble(config, selection or Selection.whole(config), source)
         for filled in source.fills:
             filled.result()
@@ -40,16 +49,20 @@ def dummy_weights(config: ModelConfig, seed: int, selection: Selection | None = 
 class _DummySource:
     """A `TensorSource` that has its tensors filled by the pool."""
 
-    def __init__(self, config: ModelConfig, seed: int, pool: ThreadPoolExecutor) -> None:
+    def __init__(self, config: ModelConfig, seed: int, pool: ThreadPoolExecutor, dtype: torch.dtype) -> None:
         self._config = config
         self._seed = seed
         self._pool = pool
+        self._dtype = dtype
         self.fills: list[Future[None]] = []
 
     def dense(self, weight: Weight) -> Tensor:
         tensor = empty_tensor(weight.shape(self._config), weight.dtype)
-        self._fill(weight, None, tensor)
-        return tensor
+        filling = self._fill(weight, None, tensor)
+        if tensor.dim() == 2:
+            return tensor
+        filling.result()  # soon: vectors are short
+        return tensor.to(self._dtype)
 
     def experts(self, weight: Weight, expert_ids: tuple[int, ...]) -> Tensor:
         shape = weight.shape(self._config)[1:]
@@ -58,9 +71,11 @@ class _DummySource:
             self._fill(weight, expert, row)
         return tensor
 
-    def _fill(self, weight: Weight, expert: int | None, tensor: Tensor) -> None:
+    def _fill(self, weight: Weight, expert: int | None, tensor: Tensor) -> Future[None]:
         key = f"{self._seed}/{weight}/{expert}"
-        self.fills.append(self._pool.submit(_fill, self._config, weight.name, key, tensor))
+        filling = self._pool.submit(_fill, self._config, weight.name, key, tensor)
+        self.fills.append(filling)
+        return filling
 
 
 def _fill(config: ModelConfig, name: WeightName, key: str, tensor: Tensor) -> None:

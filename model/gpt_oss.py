@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from kernels.attention import attention
+from kernels.cpu.settings import DEFAULT_SETTINGS, CpuKernelSettings
 from kernels.linear import linear
 from kernels.rmsnorm import add_rmsnorm, rmsnorm
 from kernels.rope import RotaryTable, rotary_table
@@ -29,13 +30,19 @@ class GptOss:
     """A model, or a stage of one: it can do what its weights hold."""
 
     def __init__(
-        self, config: ModelConfig, weights: ModelWeights, experts: Experts, row_tile: int | None = None
+        self,
+        config: ModelConfig,
+        weights: ModelWeights,
+        experts: Experts,
+        row_tile: int | None = None,
+        cpu_kernels: CpuKernelSettings = DEFAULT_SETTINGS,
     ) -> None:
         self.config = config
         self._weights = weights
         self._experts = experts
         self._row_tile = row_tile
-        self._rotary = _rotary_table_of(config).to(weights.device)
+        self._cpu_kernels = cpu_kernels
+        self._rotary = rotary_table_of(config).to(weights.device)
 
     @torch.inference_mode()
     def forward(self, batch: StepBatch, cache: KvCache) -> Tensor:
@@ -51,16 +58,16 @@ class GptOss:
     def embed(self, batch: StepBatch) -> Tensor:
         """-> [tokens, hidden]"""
         assert self._weights.embedding is not None, "this stage holds no embedding"
-        return self._weights.embedding[batch.token_ids]
+        return self._weights.embedding[batch.token_ids].to(self._weights.activations)
 
     def run_layers(self, hidden: Tensor, layers: Sequence[int], batch: StepBatch, cache: KvCache) -> Tensor:
         """hidden: [tokens, hidden] -> the same after `layers`; their keys and values are in the cache."""
         eps = self.config.rms_norm_eps
         for layer in layers:
             weights = self._weights.attention[layer]
-            normed = rmsnorm(hidden, weights.attention_norm, eps)
+            normed = rmsnorm(hidden, weights.attention_norm, eps, self._cpu_kernels)
             attended = self._attend(layer, weights, normed, batch, cache)
-            hidden, normed = add_rmsnorm(hidden, attended, weights.moe_norm, eps)
+            hidden, normed = add_rmsnorm(hidden, attended, weights.moe_norm, eps, self._cpu_kernels)
             hidden = hidden + self._visit_experts(layer, weights, normed)
         return hidden
 
@@ -68,18 +75,20 @@ class GptOss:
         """hidden: [outputs, hidden] -> [outputs, vocab] float32"""
         weights = self._weights.unembedding
         assert weights is not None, "this stage holds no unembedding"
-        normed = rmsnorm(hidden, weights.norm, self.config.rms_norm_eps)
-        return linear(normed, weights.projection, None, self._row_tile).float()
+        normed = rmsnorm(hidden, weights.norm, self.config.rms_norm_eps, self._cpu_kernels)
+        return self._linear(normed, weights.projection, None).float()
 
     def _attend(
         self, layer: int, weights: AttentionLayerWeights, normed: Tensor, batch: StepBatch, cache: KvCache
     ) -> Tensor:
         view, window = self._view(layer, batch)
-        qkv = linear(normed, weights.qkv.weight, weights.qkv.bias, self._row_tile)
+        qkv = self._linear(normed, weights.qkv.weight, weights.qkv.bias)
         paged = cache.of_layer(layer)
-        query = rotate_and_store(qkv, self._rotary, batch.positions, paged, view.slots)
-        mixed = attention(query, paged, view.queries, weights.sinks, window, self._row_tile)
-        return linear(mixed.flatten(1), weights.output.weight, weights.output.bias, self._row_tile)
+        query = rotate_and_store(qkv, self._rotary, batch.positions, paged, view.slots, self._cpu_kernels)
+        mixed = attention(
+            query, paged, view.queries, weights.sinks, window, self._row_tile, self._cpu_kernels
+        )
+        return self._linear(mixed.flatten(1), weights.output.weight, weights.output.bias)
 
     def _view(self, layer: int, batch: StepBatch) -> tuple[LayerView, int | None]:
         if self.config.layer_kinds[layer] is LayerKind.SLIDING:
@@ -87,11 +96,15 @@ class GptOss:
         return batch.full, None
 
     def _visit_experts(self, layer: int, weights: AttentionLayerWeights, normed: Tensor) -> Tensor:
-        gate_logits = linear(normed, weights.gate.weight, weights.gate.bias, self._row_tile)
-        return self._experts(layer, normed, route(gate_logits, self.config.experts_per_token))
+        gate_logits = self._linear(normed, weights.gate.weight, weights.gate.bias)
+        routing = route(gate_logits, self.config.experts_per_token, self._cpu_kernels)
+        return self._experts(layer, normed, routing)
+
+    def _linear(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        return linear(x, weight, bias, self._row_tile, self._cpu_kernels)
 
 
-def _rotary_table_of(config: ModelConfig) -> RotaryTable:
+def rotary_table_of(config: ModelConfig) -> RotaryTable:
     rope = config.rope
     return rotary_table(
         config.max_positions,

@@ -46,18 +46,18 @@ class LocalModel:
         assert weights.embedding is not None, "this process has the embedding, though layers may be elsewhere"
         if weights.embedding.device.type == "cpu":
             _prepare(cpu_kernels)
-        row_tile = deterministic_row_tile(config, weights, weights.embedding.dtype) if deterministic else None
+        row_tile = deterministic_row_tile(config, weights, cpu_kernels) if deterministic else None
         if experts is None:
             held = arrange_experts(weights.experts) if arrange else weights.experts
             experts = LocalExperts(held, config.swiglu_limit, row_tile, cpu_kernels)
             weights = replace(weights, experts={}) if arrange else weights
-        return cls(config, weights, GptOss(config, weights, experts, row_tile), row_tile, arrange)
+        forward_pass = GptOss(config, weights, experts, row_tile, cpu_kernels)
+        return cls(config, weights, forward_pass, row_tile, arrange)
 
     @property
     def dtype(self) -> torch.dtype:
         """Of the activations, and so of the cache."""
-        assert self.weights.embedding is not None
-        return self.weights.embedding.dtype
+        return self.weights.activations
 
     def allocate_cache(self, num_pages: int, page_size: int) -> KvCache:
         """In the dtype and on the device of the activations."""

@@ -1,6 +1,7 @@
 """The weights of a model, or of any slice of one, as tensors in the shapes that the forward pass wants.
 
-Not here: files (model.checkpoint fills these) and arithmetic (kernels). Experts stay packed in MXFP4.
+Not here: files (model.checkpoint fills these) and arithmetic (kernels). Experts stay packed in MXFP4. Other
+matrices may be in fewer bits than the activations, which have the dtype of norms, biases and sinks.
 A slice simply lacks what was not selected: a layer absent from a mapping, an embedding that is None.
 """
 
@@ -74,6 +75,14 @@ class ModelWeights:
         if self.attention:
             return next(iter(self.attention.values())).sinks.device
         return next(iter(self.experts.values())).gate_up.bias.device
+
+    @property
+    def activations(self) -> torch.dtype:
+        """The dtype of hidden states, keys and values."""
+        if self.attention:
+            return next(iter(self.attention.values())).attention_norm.dtype
+        assert self.unembedding is not None, "experts alone have no hidden states"
+        return self.unembedding.norm.dtype
 
 
 @dataclass(frozen=True, slots=True)

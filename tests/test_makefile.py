@@ -53,6 +53,43 @@ def test_a_missing_python_is_refused_with_advice(tmp_path: Path) -> None:
     assert "make PYTHON=python3.12" in done.stderr
 
 
+def test_an_installation_that_fails_says_what_to_do(tmp_path: Path) -> None:
+    venv = tmp_path / "venv"
+    (venv / "bin").mkdir(parents=True)
+    (venv / "created").touch()
+    (venv / "pip.pinned").touch()
+    stand_in = venv / "bin/python"
+    stand_in.write_text("#!/bin/sh\necho 'No space left on device' >&2\nexit 1\n")
+    stand_in.chmod(0o755)
+    done = run_make("run", "MODE=single", f"VENV={venv}")
+    assert done.returncode != 0
+    assert re.search(r"No space left(?s:.*)'single' could not be installed(?s:.*)'df -h \.'", done.stderr)
+    assert not (venv / "single.installed").exists()
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ([], ["--mode", "cluster"]),
+        (
+            ["MODE=single", "MODEL=a", "HTTP_PORT=1", "GRPC_PORT=2"],
+            ["--mode", "single", "--model", "a", "--http-port", "1", "--grpc-port", "2"],
+        ),
+        (["CONTROLLER_PORT=3"], ["--mode", "cluster", "--controller-port", "3"]),
+    ],
+)
+def test_a_run_may_be_told_how(said: list[str], words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MODE", "production")  # somebody else's
+    monkeypatch.setenv("MODEL", "T")
+    done = run_make("-n", "run", *said)
+    command = done.stdout[done.stdout.index("-m examples.first_run") :].replace("\\\n", " ").split()
+    assert command[2:] == words
+
+
+def test_a_mode_that_is_not_one_is_refused() -> None:
+    assert "MODE is 'ray'; it can be cluster or single" in run_make("run", "MODE=ray").stderr
+
+
 def test_an_extra_holds_those_that_count_as_installed_with_it() -> None:
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
 

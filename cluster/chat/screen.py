@@ -1,4 +1,4 @@
-"""How an answer looks on a terminal: reasoning dimmed, tool calls shown, a line on what it has cost.
+"""How an answer looks: reasoning dimmed (or in brackets), tool calls shown, a line on what it has cost.
 
 It prints, and decides nothing. Where it is plain, the answer is printed and nothing else. Not here: what is
 read from the person (`session`).
@@ -57,7 +57,7 @@ class Screen:
 
     def end(self, spent: Spent | None, seconds: float, first_s: float | None, *, is_cancelled: bool) -> None:
         """The answer is whole, or was cancelled."""
-        self._end_line()
+        self._leave()
         if not self._is_plain:
             cost = _cost(spent, seconds, first_s)
             self.note(f"[cancelled · {cost}]" if is_cancelled else f"[{cost}]")
@@ -68,12 +68,12 @@ class Screen:
         self._write(f"{text}\n", _DIM)
 
     def complain(self, text: str) -> None:
-        self._end_line()
+        self._leave()
         self._write(f"{text}\n", _WRONG)
 
     def _say_why(self, words: str) -> None:
+        self._leave()
         if not self._is_plain:
-            self._end_line()
             self.note(f"({words})")
         elif self._aside is not None:
             print(f"expertmesh: the answer is {words}", file=self._aside)
@@ -94,10 +94,20 @@ class Screen:
     def _enter(self, part: _Part) -> None:
         if part is self._part:
             return
-        self._end_line()
-        if self._part is _Part.REASONING:
+        was_reasoning = self._part is _Part.REASONING
+        self._leave()
+        if was_reasoning:
             self._write("\n")
+        if part is _Part.REASONING and not self._has_color:
+            self._write("(")
         self._part = part
+
+    def _leave(self) -> None:
+        """The part that was last, for good; where reasoning cannot be dimmed it stands in brackets."""
+        if self._part is _Part.REASONING and not self._has_color:
+            self._write(")")
+        self._end_line()
+        self._part = _Part.NOTHING
 
     def _end_line(self) -> None:
         if not self._is_at_line_start:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from cluster.commands.mesh_address import host_and_port
 from cluster.commands.note import note
-from cluster.commands.serving import LOOK_EVERY_S, add_drain
+from cluster.commands.serving import LOOK_EVERY_S, add_drain, add_place, placed
 from protos.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
         help="of the controller (cluster.controller of the configuration)",
     )
     parser.add_argument("--model", metavar="M", help="a folder, or the name of a pulled model")
+    add_place(parser)
     add_drain(parser)
     parser.set_defaults(run=run)
 
@@ -60,7 +61,7 @@ def run(arguments: argparse.Namespace) -> None:
     from cluster.serving.own_model import OwnModel
     from cluster.stop_signal import StopSignal
 
-    config = load_config(arguments.config)
+    config = placed(load_config(arguments.config), arguments)
     if arguments.model is not None:
         config = replace(config, model=arguments.model)
     address = arguments.mesh or _controller(config, arguments.config)

@@ -115,8 +115,9 @@ def _shape(model: str) -> "ModelConfig":
     from model.config.config_file import load_config
 
     built_in = {"gpt-oss-20b": GPT_OSS_20B, "gpt-oss-120b": GPT_OSS_120B}
-    if model in built_in and not Path(model).is_dir():
-        return built_in[model]
+    shape = built_in.get(model.replace("-safeguard", ""))
+    if shape is not None and not Path(model).is_dir():
+        return shape
     return load_config(find_model(model))
 
 

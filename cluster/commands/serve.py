@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cluster.commands.note import note
-from cluster.commands.serving import LOOK_EVERY_S, add_drain
+from cluster.commands.serving import LOOK_EVERY_S, add_drain, add_place, placed, port
 from protos.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -45,12 +45,19 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     parser.add_argument("--config", type=Path, metavar="FILE", help="docs/config.md has all keys")
     parser.add_argument("--model", metavar="M", help="a folder, or the name of a pulled model")
     parser.add_argument("--mode", choices=MODES, default=MODES[0], help="%(default)s unless said otherwise")
+    add_place(parser)
+    parser.add_argument(
+        "--controller-port",
+        type=port,
+        metavar="P",
+        help="of the controller, in cluster mode; 0: any free one (cluster.controller.port: 7700)",
+    )
     add_drain(parser)
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> None:
-    config = _config(arguments)
+    config = _with_controller(placed(_config(arguments), arguments), arguments.controller_port)
     if arguments.mode == "single":
         _serve_here(config, arguments.drain_s)
     else:
@@ -66,6 +73,14 @@ def _config(arguments: argparse.Namespace) -> "Config":
         return parse_config({"model": arguments.model}, "--model")
     config = load_config(arguments.config)
     return config if arguments.model is None else replace(config, model=arguments.model)
+
+
+def _with_controller(config: "Config", port: int | None) -> "Config":
+    """Listening at this port, if one was said."""
+    if port is None:
+        return config
+    cluster = config.cluster
+    return replace(config, cluster=replace(cluster, controller=replace(cluster.controller, port=port)))
 
 
 def _serve_here(config: "Config", drain_s: float) -> None:

@@ -36,8 +36,12 @@ class EngineConfig:
         Literal["float32", "bfloat16"] | None,
         Field(description="of activations; empty: bfloat16 on a GPU, else float32"),
     ] = None
+    cpu_activations: Annotated[
+        Literal["float32", "int8"],
+        Field(description="of experts on a CPU; int8 is faster, at a relative error of 1e-2"),
+    ] = "float32"
     deterministic: Annotated[
-        bool, Field(description="the same bits in any batch: slower, and repeatable")
+        bool, Field(description="the same bits in any batch; slower on a GPU, not on a CPU with g++")
     ] = False
     context_limit: Annotated[
         Count | None, Field(description="tokens of a sequence; empty: what the model and the cache allow")

@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from cluster.config.config import Config
+from cluster.cores import num_cores
 from cluster.doctor.finding import Finding
 from cluster.ports import check_free
 from kernels.cpu.build import BuildError, build
@@ -25,7 +26,7 @@ def check_devices(device: str | None) -> Finding:
         return Finding.unchecked("devices", "PyTorch is not here; the extra `model` brings it")
     import torch
 
-    cores = f"{os.cpu_count()} cores"
+    cores = f"{num_cores()} cores"
     if not torch.cuda.is_available():
         if device is not None and device.startswith("cuda"):
             return Finding.wrong(

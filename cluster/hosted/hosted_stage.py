@@ -40,6 +40,7 @@ class HostedStage:
                 exchange=exchange_settings(config),
                 rows=row_settings(config),
                 context_limit=engine.context_limit,
+                cpu_kernels=cpu_kernels,
                 host=options.host,
                 tls=tls,
             ),

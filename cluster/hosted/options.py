@@ -3,13 +3,13 @@
 Not here: what may be said (`cluster.config`), what the options do. The environment has been read by then.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 
 from cluster.config.config import Config
-from kernels.cpu.settings import CpuKernelSettings
+from kernels.cpu.settings import CpuActivations, CpuKernelSettings
 from router.dispatch_frames import CombineMode
 from router.exchange import ExchangeSettings
 from router.hedging import HedgeSettings
@@ -41,22 +41,23 @@ def engine_options(config: Config, cpu_kernels: CpuKernelSettings) -> LocalEngin
         deterministic=engine.deterministic,
         cache_bytes=None if engine.cache_gb is None else int(engine.cache_gb * _BYTES_OF_GB),
         context_limit=engine.context_limit,
-        cpu_kernels=cpu_kernels,
+        cpu_kernels=replace(cpu_kernels, activations=CpuActivations(engine.cpu_activations)),
     )
 
 
 def expert_options(config: Config, name: str, cpu_kernels: CpuKernelSettings) -> ExpertWorkerOptions:
     experts = config.cluster.experts
     device = experts.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    engine = engine_options(config, cpu_kernels)
     return ExpertWorkerOptions(
         name=name,
         device=device,
-        dtype=engine_options(config, cpu_kernels).activations,
+        dtype=engine.activations,
         deterministic=config.engine.deterministic,
         capacity_bytes=_capacity_bytes(device, experts.memory_gb),
         credits=config.router.credits,
         max_frame_bytes=int(config.router.max_frame_mb * _BYTES_OF_MB),
-        cpu_kernels=cpu_kernels,
+        cpu_kernels=engine.cpu_kernels,
     )
 
 

@@ -11,7 +11,7 @@ from model.config import ModelConfig
 from model.config.weight_shapes import ATTENTION_WEIGHTS, END_WEIGHTS, EXPERT_WEIGHTS, bytes_of
 
 CHECKPOINT_VALUE_BYTES = 2
-"""Dense weights are bfloat16 in the file, and what the activations are in memory."""
+"""Dense weights are bfloat16 in the file and on a CPU, and what the activations are on a GPU."""
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from cluster.plan.assignment import assign
+from cluster.plan.footprint import CHECKPOINT_VALUE_BYTES
 from cluster.plan.hardware import Device, Hardware, Place
 from cluster.plan.memory import Memory, process_bytes
 from cluster.plan.mesh_plan import MeshPlan, Shard, ShardKind
@@ -60,7 +61,9 @@ class _Planner:
         self._config = config
         self._hardware = hardware
         self._wanted = wanted
-        self._memory = Memory(config, wanted, wanted.value_bytes or (2 if on_gpu else 4))
+        value_bytes = wanted.value_bytes or (2 if on_gpu else 4)
+        dense_bytes = value_bytes if on_gpu else CHECKPOINT_VALUE_BYTES  # CPU kernels widen as they read
+        self._memory = Memory(config, wanted, value_bytes, dense_bytes)
         self._assigned = assign(hardware, wanted)
         self._sharing = Counter(place for replica in self._assigned.attention for place in replica)
 
@@ -76,7 +79,14 @@ class _Planner:
         )
         shards = (*attention, *experts)
         return MeshPlan(
-            self._config, self._hardware, self._wanted, self._memory.value_bytes, stages, shards, limit
+            self._config,
+            self._hardware,
+            self._wanted,
+            self._memory.value_bytes,
+            self._memory.dense_bytes,
+            stages,
+            shards,
+            limit,
         )
 
     def _tokens_beside_weights(self, stage: int, layers: Sequence[int]) -> float:

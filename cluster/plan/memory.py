@@ -32,15 +32,16 @@ _BYTES_OF_FLOAT32 = 4
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """`value_bytes` is the size of an activation, a dense weight, a key and a value."""
+    """`value_bytes` is the size of an activation, a key and a value, `dense_bytes` of a dense weight."""
 
     config: ModelConfig
     wanted: Wanted
     value_bytes: int
+    dense_bytes: int
 
     @property
     def footprint(self) -> Footprint:
-        return Footprint(self.config, self.value_bytes)
+        return Footprint(self.config, self.dense_bytes)
 
     @property
     def cache_layout(self) -> CacheLayout:

@@ -46,7 +46,8 @@ class MeshPlan:
     config: ModelConfig
     hardware: Hardware
     wanted: Wanted
-    value_bytes: int
+    value_bytes: int  # of an activation, a key and a value
+    dense_bytes: int  # of a dense weight
     stages: tuple[tuple[int, ...], ...]
     shards: tuple[Shard, ...]
     context_limit: int  # tokens of the longest sequence

@@ -46,8 +46,6 @@ def _remedies(config: ModelConfig, hardware: Hardware, wanted: Wanted) -> Iterat
         if fits(hardware, replace(wanted, replicas=replicas)):
             yield f"{counted(replicas, 'replica')} instead of {wanted.replicas}"
             break
-    if not wanted.value_bytes and fits(hardware, replace(wanted, value_bytes=2)):
-        yield "bfloat16 instead of float32"
     if fits(hardware, replace(wanted, engine=_SMALL_STEPS)):
         yield f"max_running {_SMALL_STEPS.max_running} and tokens_per_step {_SMALL_STEPS.tokens_per_step}"
     limit = wanted.expert_bytes

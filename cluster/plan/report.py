@@ -41,7 +41,7 @@ class Report:
         traffic = self._traffic()
         document: Mapping[str, object] = {
             "model": self.model,
-            "weight_bytes": Footprint(self.plan.config, self.plan.value_bytes).whole,
+            "weight_bytes": Footprint(self.plan.config, self.plan.dense_bytes).whole,
             "shards": [self._shard_document(shard) for shard in self.plan.shards],
             "stages": self.plan.stages,
             "context_limit": self.plan.context_limit,

@@ -50,7 +50,7 @@ class _Roofline:
         self._context = context
         self._num_busy = min(plan.wanted.attention, num_sequences)  # attention workers
         self._batch = num_sequences / self._num_busy
-        self._footprint = Footprint(plan.config, plan.value_bytes)
+        self._footprint = Footprint(plan.config, plan.dense_bytes)
 
     def step_time(self) -> StepTime:
         plan = self._plan
@@ -79,7 +79,7 @@ class _Roofline:
         weights = len(shard.layers) * self._footprint.attention_layer + is_first * self._footprint.unembedding
         positions = sum(self._positions(layer) for layer in shard.layers)
         cache = batch * positions * 2 * config.kv_width * self._plan.value_bytes
-        products = 2 * batch * weights / self._plan.value_bytes
+        products = 2 * batch * weights / self._plan.dense_bytes
         scores = 4 * batch * positions * config.query_width
         return _seconds(shard.place.device, weights + cache, products + scores)
 

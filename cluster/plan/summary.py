@@ -16,9 +16,9 @@ def what_and_where(plan: MeshPlan) -> str:
     """How large the model is, and which devices it is on."""
     devices = Counter(place.device.name for place in plan.places)
     on = ", ".join(f"{count} x {name}" for name, count in devices.items())
-    size = bytes_in_words(Footprint(plan.config, plan.value_bytes).whole)
+    size = bytes_in_words(Footprint(plan.config, plan.dense_bytes).whole)
     nodes = counted(len({place.node for place in plan.places}), "node")
-    return f"{size} in {_VALUE_BYTES_TO_NAME[plan.value_bytes]}: {on} on {nodes}"
+    return f"{size} in {_VALUE_BYTES_TO_NAME[plan.dense_bytes]}: {on} on {nodes}"
 
 
 def made_of(plan: MeshPlan) -> str:

@@ -19,7 +19,7 @@ class Wanted:
     replicas: int = 1
     attention_on_gpu: bool = True  # where there are any
     experts_on_gpu: bool = True  # where there are any
-    value_bytes: int | None = None  # of activations and dense weights; None: 2 on a GPU, else 4
+    value_bytes: int | None = None  # of activations, and dense weights on a GPU; None: 2 there, else 4
     cache_bytes: int | None = None  # for keys and values; None: what memory allows
     expert_bytes: int | None = None  # of an expert worker, for experts; None: what its device has
     engine: EngineSettings = field(default_factory=EngineSettings)

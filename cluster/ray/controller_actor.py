@@ -50,7 +50,8 @@ class ControllerActor:
             self._server = ClusterServer(self._controller, where.host, where.port, tls)
         except AddressTakenError as error:
             raise AddressTakenError(
-                f"{error}; write another cluster.controller.port (0: any free one), or end what listens there"
+                f"{error}; write another cluster.controller.port or --controller-port (0: any free one), or "
+                f"end what listens there"
             ) from error
         port = self._server.address.rpartition(":")[2]
         self._address = f"{this_node().host(config)}:{port}"

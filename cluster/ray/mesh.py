@@ -14,7 +14,7 @@ from cluster.controller.wishes import Wishes
 from cluster.ray import memory
 from cluster.ray.controller_actor import ControllerActor
 from cluster.ray.find_controller import find_controller
-from cluster.ray.names import CONTROLLER, FOR_EVER, hindrance_key, wishes_key
+from cluster.ray.names import CONTROLLER, FOR_EVER, actor_class, hindrance_key, wishes_key
 from cluster.ray.needs import with_devices
 from cluster.ray.places import Places
 from cluster.ray.ray_cluster import RayCluster
@@ -46,7 +46,7 @@ def begin_mesh(config: Config, cluster: RayCluster, shape: MeshShape, wishes: Wi
     if there is not None:
         return there
     _check_host(config, cluster)
-    begun = ray.remote(ControllerActor).options(
+    begun = ray.remote(actor_class(ControllerActor, CONTROLLER)).options(
         name=CONTROLLER,
         namespace=name,
         lifetime="detached",

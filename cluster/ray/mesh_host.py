@@ -20,6 +20,7 @@ from cluster.plan.planner import plan_mesh
 from cluster.plan.stages import even_cut
 from cluster.plan.summary import summary
 from cluster.plan.wanted import wanted_by
+from cluster.ports import check_free
 from cluster.ray.find_controller import find_controller
 from cluster.ray.mesh import Mesh, begin_mesh, find_mesh, take_down
 from cluster.ray.needs import check_gpus, num_gpus_wanted, with_devices
@@ -53,6 +54,9 @@ class MeshHost:
         shape = mesh_shape(self._config, self._folder)
         gateway = self._gateway()
         gateway.check_ports()
+        self._check_controller()
+        if self._config.cluster.ray == "start":
+            self._note("begins a Ray on this machine")
         cluster = open_ray(self._config.cluster)
         stop = StopSignal()  # after Ray, which has a handler of its own
         try:
@@ -76,6 +80,12 @@ class MeshHost:
             waits_for=f"no attention worker of the mesh {name} serves yet",
             note=self._note,
         )
+
+    def _check_controller(self) -> None:
+        """Before Ray begins, which takes long; on a Ray that is there, the controller may be elsewhere."""
+        where = self._config.cluster.controller
+        if self._config.cluster.ray == "start":
+            check_free(where.host, where.port, "cluster.controller.port or --controller-port")
 
     def _begin(self, cluster: RayCluster, shape: MeshShape) -> Mesh:
         """Nothing is begun that does not fit, as far as Ray knows how much memory there is."""

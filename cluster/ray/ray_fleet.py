@@ -10,7 +10,7 @@ import ray
 from cluster.config.config import Config
 from cluster.controller.fleet import WorkerSpec
 from cluster.ray import memory
-from cluster.ray.names import CONTROLLER, FOR_EVER, hindrance_key, wishes_key
+from cluster.ray.names import CONTROLLER, FOR_EVER, actor_class, hindrance_key, wishes_key
 from cluster.ray.needs import needs_of
 from cluster.ray.places import Places, Resources
 from cluster.ray.worker_actor import WorkerActor
@@ -54,7 +54,7 @@ class RayFleet:
         needs = needs_of(self._config, kind)
         name_to_place = self._places.take([spec.name for spec in specs], needs.resources)
         for spec in specs:
-            ray.remote(WorkerActor).options(
+            ray.remote(actor_class(WorkerActor, spec.name)).options(
                 name=spec.name,
                 namespace=self._mesh,
                 lifetime="detached",

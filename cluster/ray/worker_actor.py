@@ -11,6 +11,7 @@ import time
 
 from cluster.config.config import Config
 from cluster.controller.fleet import WorkerSpec
+from cluster.cores import num_cores
 from cluster.environment import cpu_kernel_settings, let_idle_threads_sleep, refuse_foreign_kernels
 from cluster.model_folder import find_model
 from cluster.ray import memory
@@ -51,7 +52,7 @@ def _host(config: Config, spec: WorkerSpec, mesh: str) -> None:
     from cluster.hosted.options import HostOptions
 
     node = this_node()
-    torch.set_num_threads(num_threads(config, spec.kind, os.cpu_count() or 1, node.num_nodes))
+    torch.set_num_threads(num_threads(config, spec.kind, num_cores(), node.num_nodes))
     options = HostOptions(find_model(config.model), node.name, node.host(config))
     worker = hosted_worker(config, spec, options, lambda: find_controller(mesh), cpu_kernel_settings())
     worker.start()

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 
 from cluster.config.config import Config
+from cluster.plan.words import counted
 from cluster.ports import check_free
 from gateway.gateway_server import GatewayServer
 from gateway.gateway_thread import GatewayThread, OpenGateway
@@ -39,8 +40,8 @@ class GatewayRun:
     def check_ports(self) -> None:
         """Raises ConfigError where one is taken: before anything that takes long."""
         gateway = self._config.gateway
-        check_free(gateway.host, gateway.http_port, "gateway.http_port")
-        check_free(gateway.host, gateway.grpc_port, "gateway.grpc_port")
+        check_free(gateway.host, gateway.http_port, "gateway.http_port or --http-port")
+        check_free(gateway.host, gateway.grpc_port, "gateway.grpc_port or --grpc-port")
 
     def begin(self) -> None:
         self._opening = self._thread.open()
@@ -58,7 +59,7 @@ class GatewayRun:
         """Take nothing new, and wait for what runs."""
         num_cancelled = self._thread.drain(drain_s) if self._is_open else 0
         if num_cancelled:
-            self._note(f"{num_cancelled} requests had not ended, and were cancelled")
+            self._note(f"{counted(num_cancelled, 'request')} had to be cancelled")
 
     def stop(self) -> None:
         """At once, whether it is open or not."""

@@ -13,8 +13,8 @@ from itertools import count
 from gateway.calls.call_book import CallRequest
 from gateway.calls.whole import read_whole
 from gateway.chat.chat_request import ChatRequest
-from gateway.chat.turns import InstructionTurn, UserTurn
 from gateway.classify.classify_request import Classification, Classified, ClassifyRequest
+from gateway.classify.judged_turns import judged_turns
 from gateway.classify.label_scores import Tokens, score
 from gateway.classify.together import together
 from gateway.inference import Inference
@@ -54,12 +54,7 @@ class Classifier:
 
     async def prompt(self, request: ClassifyRequest, content: str) -> Tokens:
         """To where the reasoning begins."""
-        labels = "\n".join(f"- {label}" for label in request.labels)
-        instructions = (
-            f"{request.policy_text}\n\n# Labels\n\nAnswer with exactly one of these labels, and nothing "
-            f"else:\n{labels}"
-        )
-        turns = (InstructionTurn(instructions), UserTurn(content))
+        turns = judged_turns(request.policy_text, request.labels, content)
         prompt = await self._inference.prompt_tokens(ChatRequest(turns, effort=request.effort))
         return (*prompt, *self._tokenizer.encode_with_specials(_REASONING))
 

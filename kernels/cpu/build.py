@@ -2,18 +2,21 @@
 
 No headers of torch or Python are involved, so it takes seconds, and the result serves every version of both.
 It holds every instruction set that its processor family may have and chooses when it runs: a cache in a home
-folder that several machines share is safe. So are several processes that build at once: each builds in a
-folder of its own, and the finished file is moved into place.
+folder that several machines share is safe. Of several processes that need it at once one builds, and the
+others wait; where the cache cannot be locked each builds, in a folder of its own, and the finished file is
+moved into place.
 """
 
+import fcntl
 import hashlib
 import os
 import platform
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -24,9 +27,17 @@ TIMEOUT_S = 300
 _COMPILE = ("-std=c++17", "-O3", "-fPIC", "-fopenmp", "-fvisibility=hidden", "-ffp-contract=off")
 _LINK = ("-shared", "-fopenmp")
 _X86_FILE_TO_FLAGS = {
+    "attend_avx2.cpp": ("-mavx2", "-mfma"),
+    "attend_avx512.cpp": ("-mavx512f", "-mavx512bw"),
     "combine_avx512.cpp": ("-mavx512f", "-mavx512bw"),
+    "multiply_dense_avx2.cpp": ("-mavx2", "-mfma"),
+    "multiply_dense_avx512.cpp": ("-mavx512f", "-mavx512bw"),
+    "multiply_int8_tile_avx2.cpp": ("-mavx2", "-mfma"),
+    "multiply_int8_tile_avx512vnni.cpp": ("-mavx512f", "-mavx512bw", "-mavx512vnni"),
     "multiply_tile_avx2.cpp": ("-mavx2", "-mfma"),
     "multiply_tile_avx512.cpp": ("-mavx512f", "-mavx512bw"),
+    "swiglu_avx2.cpp": ("-mavx2",),
+    "swiglu_avx512.cpp": ("-mavx512f", "-mavx512bw"),
 }
 
 
@@ -42,10 +53,24 @@ def build(cache: Path | None = None, compiler: str | None = None) -> Path:
     if not library.exists():
         try:
             library.parent.mkdir(parents=True, exist_ok=True)
-            _build_into(library, command)
+            with _one_at_a_time(folder):
+                if not library.exists():
+                    _build_into(library, command)
         except OSError as error:
             raise BuildError(f"{folder} cannot be written: {error}") from error
     return library
+
+
+@contextmanager
+def _one_at_a_time(folder: Path) -> Iterator[None]:
+    """Whoever dies lets the next one go on."""
+    locked = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # a file system without locks
+            fcntl.flock(locked, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(locked)
 
 
 def _find_compiler(compiler: str | None) -> str:

@@ -3,31 +3,21 @@
 #include "grouped_matmul.h"
 
 #include <algorithm>
+#include <memory>
 #include <vector>
 
-#include "arranged_rows.h"
 #include "lane_order.h"
-#include "tile.h"
+#include "rows.h"
 
 namespace expertmesh {
 namespace {
 
 constexpr int64_t WORTH_A_THREAD = int64_t{1} << 17;  // multiplications; about ten microseconds
-constexpr int64_t ROWS_WORTH_THREADS = 64;            // to arrange: some microseconds each
-constexpr int64_t ROWS_PER_PASS = 64;                 // so that a pass's sums stay near
+constexpr int64_t ROWS_WORTH_THREADS = 64;            // to prepare: some microseconds each
 
 struct TileTask {
     int64_t expert, first_out;
 };
-
-MultiplyTile multiply_tile_of(InstructionSet instructions) {
-#if defined(__x86_64__)
-    if (instructions == InstructionSet::avx512) return multiply_tile_avx512;
-    if (instructions == InstructionSet::avx2) return multiply_tile_avx2;
-#endif
-    (void)instructions;
-    return multiply_tile_plain;
-}
 
 bool indices_are_in_range(const GroupedMatmul& work) {
     const auto is_row_of = [](int64_t count) {
@@ -51,8 +41,8 @@ std::vector<TileTask> tasks_of(const GroupedMatmul& work) {
 // Every place of an expert's group against one tile of its matrix.
 class TileRun {
    public:
-    TileRun(const GroupedMatmul& work, const Epilogue& epilogue, const ArrangedRows& x)
-        : work_(work), epilogue_(epilogue), x_(x), multiply_(multiply_tile_of(work.instructions)) {}
+    TileRun(const GroupedMatmul& work, const Epilogue& epilogue, const Rows& x)
+        : work_(work), epilogue_(epilogue), x_(x) {}
 
     void run(TileTask task) const {
         const int64_t first = task.expert * work_.num_outs + task.first_out;  // matrix row among all experts'
@@ -62,17 +52,15 @@ class TileRun {
         float bias[MAX_TILE_OUTS];
         for (int64_t out = 0; out < num_outs; ++out) bias[out] = read_scalar(work_.bias, work_.bias_type, first + out);
         const int64_t past = work_.offsets[task.expert + 1];
-        for (int64_t place = work_.offsets[task.expert]; place < past; place += ROWS_PER_PASS) {
-            run_pass(tile, bias, task.first_out, place, std::min(ROWS_PER_PASS, past - place));
+        for (int64_t place = work_.offsets[task.expert]; place < past; place += MAX_PASS_ROWS) {
+            run_pass(tile, bias, task.first_out, place, std::min(MAX_PASS_ROWS, past - place));
         }
     }
 
    private:
     void run_pass(const PackedTile& tile, const float* bias, int64_t first_out, int64_t place, int64_t num_rows) const {
-        const float* rows[ROWS_PER_PASS] = {};
-        float sums[ROWS_PER_PASS * MAX_TILE_OUTS];  // [num_rows, MAX_TILE_OUTS]
-        for (int64_t row = 0; row < num_rows; ++row) rows[row] = x_.row(work_.input_rows[place + row]);
-        multiply_(tile, rows, num_rows, sums);
+        float sums[MAX_PASS_ROWS * MAX_TILE_OUTS];  // [num_rows, MAX_TILE_OUTS]
+        x_.multiply(tile, work_.input_rows + place, num_rows, sums);
         for (int64_t row = 0; row < num_rows; ++row) {
             float* of_row = sums + row * MAX_TILE_OUTS;
             for (int64_t out = 0; out < tile.num_outs; ++out) of_row[out] += bias[out];
@@ -82,8 +70,7 @@ class TileRun {
 
     const GroupedMatmul& work_;
     const Epilogue& epilogue_;
-    const ArrangedRows& x_;
-    const MultiplyTile multiply_;
+    const Rows& x_;
 };
 
 int useful_threads(const GroupedMatmul& work) {
@@ -106,12 +93,12 @@ Status run(const GroupedMatmul& work, const Epilogue& epilogue) {
     if (!indices_are_in_range(work)) return Status::index_out_of_range;
     const std::vector<TileTask> tasks = tasks_of(work);
     const auto num_tasks = static_cast<int64_t>(tasks.size());
-    ArrangedRows x(work.x, work.type, work.num_rows, work.num_blocks);
-    if (!x.has_memory()) return Status::out_of_memory;
-    const TileRun tile_run(work, epilogue, x);
+    const std::unique_ptr<Rows> x = make_rows(work);
+    if (!x->has_memory()) return Status::out_of_memory;
+    const TileRun tile_run(work, epilogue, *x);
     const int num_threads = useful_threads(work);
 #pragma omp parallel for num_threads(num_threads) if (work.num_rows >= ROWS_WORTH_THREADS)
-    for (int64_t row = 0; row < work.num_rows; ++row) x.arrange(row);
+    for (int64_t row = 0; row < work.num_rows; ++row) x->prepare(row);
 #pragma omp parallel for num_threads(num_threads) schedule(dynamic)
     for (int64_t task = 0; task < num_tasks; ++task) tile_run.run(tasks[task]);
     return Status::done;

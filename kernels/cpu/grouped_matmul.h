@@ -12,6 +12,8 @@ namespace expertmesh {
 
 enum class InstructionSet : int32_t { plain = 0, avx2 = 1, avx512 = 2 };
 
+enum class Activations : int32_t { float32 = 0, int8 = 1 };
+
 enum class Status : int32_t { done = 0, index_out_of_range = 1, out_of_memory = 2 };
 
 struct GroupedMatmul {
@@ -26,6 +28,7 @@ struct GroupedMatmul {
     void* result;                // [num_assignments, outputs of a row], type
     ScalarType type, bias_type;
     InstructionSet instructions;
+    Activations activations;
     int32_t num_threads;
 };
 

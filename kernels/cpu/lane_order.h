@@ -7,7 +7,8 @@
 //
 // which is where 16 packed bytes fall by themselves when AVX2 spreads them into registers.
 //
-// "Arranged" floats lie in that order: position 16 · s + l of a block.
+// Where a lane stands in a register is each instruction set's own affair: "arranged" floats lie as its INPUT_AT
+// says (lanes_*.h), 16 for the first step, then 16 for the second.
 
 #pragma once
 
@@ -18,11 +19,5 @@ namespace expertmesh {
 constexpr int LANES = 16;
 constexpr int BLOCK_VALUES = 32;
 constexpr int BLOCK_BYTES = 16;
-
-// The input of a block that stands at each position of an arranged block.
-constexpr int INPUT_AT[BLOCK_VALUES] = {
-    0, 4, 8, 12, 1, 5, 9, 13, 16, 20, 24, 28, 17, 21, 25, 29,    // step 0
-    2, 6, 10, 14, 3, 7, 11, 15, 18, 22, 26, 30, 19, 23, 27, 31,  // step 1
-};
 
 }  // namespace expertmesh

@@ -10,9 +10,19 @@
 namespace expertmesh {
 namespace {
 
-// Sums held in registers at a time: enough to hide the latency of addition, few enough to leave room to decode.
-constexpr int OUTS_OF_ONE_ROW = 2;
-constexpr int OUTS_OF_MORE_ROWS = 1;
+// As in lanes_plain.h.
+constexpr int INPUT_AT[BLOCK_VALUES] = {
+    0, 4, 8, 12, 1, 5, 9, 13, 16, 20, 24, 28, 17, 21, 25, 29,    // step 0
+    2, 6, 10, 14, 3, 7, 11, 15, 18, 22, 26, 30, 19, 23, 27, 31,  // step 1
+};
+
+constexpr int ROWS_AT_ONCE = 4;
+
+// Matrix rows at a time: enough sums to hide the latency of addition, few enough to leave room to decode.
+constexpr int outs_at_once(int rows) { return rows == 1 ? 2 : 1; }
+
+constexpr int64_t PREFETCH_BYTES = 4096;  // ahead: matrix rows are too short for the processor's own prefetchers
+constexpr int64_t BYTES_OF_ROWS_NEAR = 24 * 1024;  // of what the rows' stretch may fill of the first-level cache
 
 struct Lanes {
     __m256 low, high;
@@ -23,6 +33,8 @@ struct DecodedBlock {
 };
 
 inline Lanes zero() { return {_mm256_setzero_ps(), _mm256_setzero_ps()}; }
+
+inline void keep(Lanes&) {}
 
 inline Lanes load(const float* from) { return {_mm256_loadu_ps(from), _mm256_loadu_ps(from + 8)}; }
 

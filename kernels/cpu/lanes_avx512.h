@@ -10,9 +10,20 @@
 namespace expertmesh {
 namespace {
 
-// Sums held in registers at a time: there are 32 of them, so also more than one matrix row with several rows.
-constexpr int OUTS_OF_ONE_ROW = 4;
-constexpr int OUTS_OF_MORE_ROWS = 2;
+// Quarter i of a register has what falls to its dwords d = 0 … 3 when all 16 bytes of a block are in each quarter:
+// nibble {0, 1, 4, 5}[i] + 2 · s of bytes 4 · d … 4 · d + 3. The same pairs share a lane as elsewhere.
+constexpr int INPUT_AT[BLOCK_VALUES] = {
+    0, 8, 16, 24, 1, 9, 17, 25, 4, 12, 20, 28, 5, 13, 21, 29,    // step 0
+    2, 10, 18, 26, 3, 11, 19, 27, 6, 14, 22, 30, 7, 15, 23, 31,  // step 1
+};
+
+constexpr int ROWS_AT_ONCE = 8;
+
+// Matrix rows at a time: enough sums to hide the latency of addition, few enough to leave room to decode.
+constexpr int outs_at_once(int rows) { return rows == 1 ? 8 : rows == 2 ? 6 : rows <= 6 ? 4 : 3; }
+
+constexpr int64_t PREFETCH_BYTES = 12288;  // ahead: matrix rows are too short for the processor's own prefetchers
+constexpr int64_t BYTES_OF_ROWS_NEAR = 96 * 1024;  // of what the rows' stretch may fill of the second-level cache, which keeps up
 
 using Lanes = __m512;
 
@@ -22,29 +33,27 @@ struct DecodedBlock {
 
 inline Lanes zero() { return _mm512_setzero_ps(); }
 
+inline void keep(Lanes& lanes) { asm("" : "+v"(lanes)); }
+
 inline Lanes load(const float* from) { return _mm512_loadu_ps(from); }
 
 inline void store(float* to, Lanes lanes) { _mm512_storeu_ps(to, lanes); }
 
 inline Lanes fused(Lanes weight, Lanes x, Lanes sum) { return _mm512_fmadd_ps(weight, x, sum); }
 
+// The tree of lanes_plain.h; its lanes l and l + 8, say, stand two dwords apart here.
 inline float total(Lanes lanes) {
-    const __m256 upper = _mm256_castpd_ps(_mm512_extractf64x4_pd(_mm512_castps_pd(lanes), 1));
-    const __m256 eight = _mm256_add_ps(_mm512_castps512_ps256(lanes), upper);
-    const __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
-    const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
-    return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
+    const Lanes eight = _mm512_add_ps(lanes, _mm512_permute_ps(lanes, 0x4E));
+    const Lanes four = _mm512_add_ps(eight, _mm512_shuffle_f32x4(eight, eight, 0xB1));
+    const Lanes two = _mm512_add_ps(four, _mm512_permute_ps(four, 0xB1));
+    return _mm512_cvtss_f32(_mm512_add_ps(two, _mm512_shuffle_f32x4(two, two, 0x4E)));
 }
 
-// Each pair of bytes goes to two lanes, the second shifted to its high nibbles; a lookup heeds four bits alone.
+// Each quarter's dwords are shifted to the nibble that is theirs (INPUT_AT). A lookup heeds four bits alone.
 inline DecodedBlock decode(const uint8_t* bytes, uint8_t scale) {
-    const __m512i pair_of_lane = _mm512_set_epi32(
-        0x80800F0E, 0x80800D0C, 0x80800B0A, 0x80800908, 0x80800F0E, 0x80800D0C, 0x80800B0A, 0x80800908,
-        0x80800706, 0x80800504, 0x80800302, 0x80800100, 0x80800706, 0x80800504, 0x80800302, 0x80800100);
-    const __m512i shifts = _mm512_set_epi32(4, 4, 4, 4, 0, 0, 0, 0, 4, 4, 4, 4, 0, 0, 0, 0);
+    const __m512i shifts = _mm512_set_epi32(20, 20, 20, 20, 16, 16, 16, 16, 4, 4, 4, 4, 0, 0, 0, 0);
     const __m128i packed = _mm_loadu_si128(reinterpret_cast<const __m128i*>(bytes));
-    const __m512i pairs = _mm512_shuffle_epi8(_mm512_broadcast_i32x4(packed), pair_of_lane);
-    const __m512i nibbles = _mm512_srlv_epi32(pairs, shifts);
+    const __m512i nibbles = _mm512_srlv_epi32(_mm512_broadcast_i32x4(packed), shifts);
     const __m512 table = _mm512_load_ps(SCALE_TABLES.value[scale]);
     return {_mm512_permutexvar_ps(nibbles, table),
             _mm512_permutexvar_ps(_mm512_srli_epi32(nibbles, 8), table)};

@@ -8,8 +8,18 @@
 namespace expertmesh {
 namespace {
 
-constexpr int OUTS_OF_ONE_ROW = 1;
-constexpr int OUTS_OF_MORE_ROWS = 1;
+// The input of a block that stands at each position of an arranged block: position 16 · s + l is lane l's, step s.
+constexpr int INPUT_AT[BLOCK_VALUES] = {
+    0, 4, 8, 12, 1, 5, 9, 13, 16, 20, 24, 28, 17, 21, 25, 29,    // step 0
+    2, 6, 10, 14, 3, 7, 11, 15, 18, 22, 26, 30, 19, 23, 27, 31,  // step 1
+};
+
+constexpr int ROWS_AT_ONCE = 4;
+
+constexpr int outs_at_once(int) { return 1; }
+
+constexpr int64_t PREFETCH_BYTES = 4096;  // ahead: matrix rows are too short for the processor's own prefetchers
+constexpr int64_t BYTES_OF_ROWS_NEAR = 24 * 1024;  // of what the rows' stretch may fill of the first-level cache
 
 struct Lanes {
     float lane[LANES];
@@ -21,6 +31,9 @@ struct DecodedBlock {
 };
 
 inline Lanes zero() { return {}; }
+
+// Keeps a register's contents where they are: some compilers rather read them from memory twice.
+inline void keep(Lanes&) {}
 
 inline Lanes load(const float* from) {
     Lanes lanes;

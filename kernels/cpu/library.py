@@ -2,7 +2,7 @@
 
 `kernels.moe_gate_up`, `kernels.moe_down` and `kernels.combine` call this; each has beside it the reference
 that this is tested against. A row's bits depend on that row alone, on every path: not on its company, place
-or the number of threads. AVX-512 and AVX2 give the same bits.
+or the number of threads. AVX-512 and AVX2 give the same bits; with int8 activations all paths do.
 """
 
 import ctypes
@@ -10,7 +10,7 @@ import logging
 import struct
 from collections.abc import Sequence
 from ctypes import c_char_p, c_int32, c_int64, c_void_p
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -18,12 +18,12 @@ import torch
 from torch import Tensor
 
 from kernels.cpu.build import BuildError, build
-from kernels.cpu.settings import CpuKernelSettings, CpuPath
+from kernels.cpu.numbers import DTYPE_TO_NUMBER, PATH_TO_NUMBER
+from kernels.cpu.settings import CpuActivations, CpuKernelSettings, CpuPath
 from kernels.group import Assignments, ExpertGroups
 from kernels.mxfp4 import BLOCK_VALUES, PackedMatrix
 
-_PATH_TO_NUMBER = {CpuPath.AVX512: 2, CpuPath.AVX2: 1, CpuPath.PLAIN: 0}  # InstructionSet, best first
-_DTYPE_TO_NUMBER = {torch.float32: 0, torch.bfloat16: 1}  # ScalarType
+_ACTIVATIONS_TO_NUMBER = {CpuActivations.FLOAT32: 0, CpuActivations.INT8: 1}  # Activations
 _DONE, _INDEX_OUT_OF_RANGE, _OUT_OF_MEMORY = 0, 1, 2  # Status
 
 
@@ -41,7 +41,8 @@ class _GroupedMatmul(ctypes.Structure):
         ),
         *((name, c_void_p) for name in ("x", "input_rows", "output_rows", "offsets")),
         *((name, c_void_p) for name in ("blocks", "scales", "bias", "result")),
-        *((name, c_int32) for name in ("type", "bias_type", "instructions", "num_threads")),
+        *((name, c_int32) for name in ("type", "bias_type", "instructions")),
+        *((name, c_int32) for name in ("activations", "num_threads")),
     )
 
 
@@ -51,6 +52,7 @@ class CpuKernels:
 
     path: CpuPath
     library: ctypes.CDLL
+    activations: CpuActivations = CpuActivations.FLOAT32
 
     def gate_up(
         self,
@@ -65,7 +67,7 @@ class CpuKernels:
         input_rows = assignments.rows[groups.order]  # [assignments]
         output_rows = torch.arange(len(input_rows))  # [assignments]
         result = x.new_empty(len(input_rows), bias.shape[1] // 2)  # [assignments, intermediate]
-        call = _Call(self.path, x, input_rows, output_rows, groups, weight, bias, result)
+        call = _Call(self, x, input_rows, output_rows, groups, weight, bias, result)
         _check(self.library.expertmesh_gate_up(call.pointer, ctypes.c_float(limit)))
         return result
 
@@ -75,13 +77,13 @@ class CpuKernels:
         """Shapes as in kernels.moe_down."""
         input_rows = torch.arange(len(groups.order))  # [assignments]
         result = y.new_empty(len(input_rows), bias.shape[1])  # [assignments, hidden]
-        call = _Call(self.path, y, input_rows, groups.order, groups, weight, bias, result)
+        call = _Call(self, y, input_rows, groups.order, groups, weight, bias, result)
         routing_weights = assignments.weights.float().contiguous()  # [assignments]
         _check(self.library.expertmesh_down(call.pointer, c_void_p(routing_weights.data_ptr())))
         return result
 
     def takes(self, dtype: torch.dtype) -> bool:
-        return dtype in _DTYPE_TO_NUMBER
+        return dtype in DTYPE_TO_NUMBER
 
     def combine(self, addresses: Sequence[int], places: Sequence[bytes], top_k: int, total: Tensor) -> None:
         """addresses: of pieces, contiguous rows; places: those of each, int64, as in RowPiece.
@@ -97,8 +99,8 @@ class CpuKernels:
             num_tokens,
             top_k,
             hidden,
-            _DTYPE_TO_NUMBER[total.dtype],
-            _PATH_TO_NUMBER[self.path],
+            DTYPE_TO_NUMBER[total.dtype],
+            PATH_TO_NUMBER[self.path],
             total.data_ptr(),
         )
 
@@ -108,7 +110,7 @@ class _Call:
 
     def __init__(
         self,
-        path: CpuPath,
+        kernels: CpuKernels,
         x: Tensor,
         input_rows: Tensor,
         output_rows: Tensor,
@@ -121,7 +123,7 @@ class _Call:
         assert x.shape[1] == num_blocks * BLOCK_VALUES, "the rows are not as wide as the matrices"
         assert bias.shape == (num_experts, num_outs)
         assert groups.offsets.shape == (num_experts + 1,)
-        bias = bias if bias.dtype in _DTYPE_TO_NUMBER else bias.float()
+        bias = bias if bias.dtype in DTYPE_TO_NUMBER else bias.float()
         tensors = (x, input_rows, output_rows, groups.offsets, weight.blocks, weight.scales, bias, result)
         self._held = [tensor.contiguous() for tensor in tensors]
         self._work = _GroupedMatmul(
@@ -131,9 +133,10 @@ class _Call:
             num_outs,
             num_blocks,
             *(tensor.data_ptr() for tensor in self._held),
-            _DTYPE_TO_NUMBER[x.dtype],
-            _DTYPE_TO_NUMBER[bias.dtype],
-            _PATH_TO_NUMBER[path],
+            DTYPE_TO_NUMBER[x.dtype],
+            DTYPE_TO_NUMBER[bias.dtype],
+            PATH_TO_NUMBER[kernels.path],
+            _ACTIVATIONS_TO_NUMBER[kernels.activations],
             torch.get_num_threads(),
         )
         self.pointer = ctypes.byref(self._work)
@@ -152,7 +155,7 @@ def _check(status: int) -> None:
 def cpu_kernels_for(x: Tensor, weight: PackedMatrix, settings: CpuKernelSettings) -> CpuKernels | None:
     """What computes these tensors; None: the reference."""
     tensors = (x, weight.blocks, weight.scales)
-    if x.dtype not in _DTYPE_TO_NUMBER or any(tensor.device.type != "cpu" for tensor in tensors):
+    if x.dtype not in DTYPE_TO_NUMBER or any(tensor.device.type != "cpu" for tensor in tensors):
         return None
     if not (weight.blocks.is_contiguous() and weight.scales.is_contiguous()):
         return None
@@ -162,6 +165,12 @@ def cpu_kernels_for(x: Tensor, weight: PackedMatrix, settings: CpuKernelSettings
 @cache
 def load_cpu_kernels(settings: CpuKernelSettings) -> CpuKernels | None:
     """Built and loaded the first time. None: the reference, by choice or because nothing can be built."""
+    kernels = _load(replace(settings, activations=CpuActivations.FLOAT32))  # which one library has all of
+    return None if kernels is None else replace(kernels, activations=settings.activations)
+
+
+@cache
+def _load(settings: CpuKernelSettings) -> CpuKernels | None:
     if settings.path is CpuPath.REFERENCE:
         return None
     try:
@@ -170,7 +179,7 @@ def load_cpu_kernels(settings: CpuKernelSettings) -> CpuKernels | None:
         if settings.path is not CpuPath.FASTEST:
             raise CpuKernelsUnavailableError(f"the CPU path {settings.path} cannot run: {error}") from error
         logging.getLogger(__name__).warning(
-            "expertmesh: no CPU kernels, so experts run in plain PyTorch, some hundred times slower: %s. "
+            "expertmesh: no CPU kernels, so all runs in plain PyTorch, experts a hundred times slower: %s. "
             "A C++ compiler brings them (apt-get install g++).",
             error,
         )
@@ -198,7 +207,7 @@ def _open(file: Path) -> ctypes.CDLL:
 
 
 def _choose(path: CpuPath, library: ctypes.CDLL) -> CpuPath:
-    able = [each for each, number in _PATH_TO_NUMBER.items() if library.expertmesh_can_run(number)]
+    able = [each for each, number in PATH_TO_NUMBER.items() if library.expertmesh_can_run(number)]
     if path is CpuPath.FASTEST:
         return able[0]
     if path not in able:

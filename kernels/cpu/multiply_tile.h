@@ -3,7 +3,7 @@
 // All is in an unnamed namespace and calls nothing of the standard library: a function compiled here for one
 // processor must never be the one that the linker keeps for another.
 //
-// Up to four rows share what is decoded. Whatever the number, each (row, out) adds in the order of lane_order.h.
+// Some rows share what is decoded. Whatever their number, each (row, out) adds in the order of lane_order.h.
 
 #pragma once
 
@@ -12,10 +12,12 @@
 namespace expertmesh {
 namespace {
 
-constexpr int ROWS_AT_ONCE = 4;
 constexpr int64_t BLOCKS_PER_LINE = 64 / BLOCK_BYTES;  // of the cache
-constexpr int64_t PREFETCH_BYTES = 4096;  // matrix rows are too short for the processor's own prefetchers
-constexpr int64_t BYTES_OF_ROWS_NEAR = 24 * 1024;  // of what the rows' stretch may fill of a first-level cache
+
+template <int OUTS>
+struct Decoded {
+    DecodedBlock weight[OUTS];
+};
 
 // Some matrix rows times some rows, in registers.
 template <int OUTS, int ROWS>
@@ -32,15 +34,34 @@ struct Sums {
         }
     }
 
+    inline DecodedBlock weights(int out, int64_t block) const {
+        const int64_t index = out * num_blocks + block;
+        return decode(blocks + index * BLOCK_BYTES, scales[index]);
+    }
+
+    // One row meets each matrix row as soon as that is decoded; more rows find all of them in registers.
     inline void add(int64_t block) {
-        for (int out = 0; out < OUTS; ++out) {
-            const int64_t index = out * num_blocks + block;
-            const DecodedBlock weight = decode(blocks + index * BLOCK_BYTES, scales[index]);
-            for (int row = 0; row < ROWS; ++row) {
-                const float* x = rows[row] + block * BLOCK_VALUES;
-                lanes[out][row] = fused(weight.first, load(x), lanes[out][row]);
-                lanes[out][row] = fused(weight.second, load(x + LANES), lanes[out][row]);
-            }
+        if constexpr (ROWS == 1) {
+            for (int out = 0; out < OUTS; ++out) add_row<1>(0, block, out, {weights(out, block)});
+        } else {
+            Decoded<OUTS> all;
+            for (int out = 0; out < OUTS; ++out) all.weight[out] = weights(out, block);
+            for (int row = 0; row < ROWS; ++row) add_row<OUTS>(row, block, 0, all);
+        }
+    }
+
+    template <int COUNT>
+    inline void add_row(int row, int64_t block, int first_out, const Decoded<COUNT>& decoded) {
+        const float* x = rows[row] + block * BLOCK_VALUES;
+        Lanes first = load(x), second = load(x + LANES);
+        if (COUNT > 1) keep(first), keep(second);
+        for (int i = 0; i < COUNT; ++i) {
+            Lanes& sum = lanes[first_out + i][row];
+            sum = fused(decoded.weight[i].first, first, sum);
+        }
+        for (int i = 0; i < COUNT; ++i) {
+            Lanes& sum = lanes[first_out + i][row];
+            sum = fused(decoded.weight[i].second, second, sum);
         }
     }
 
@@ -77,7 +98,7 @@ inline void add_outs(const PackedTile& tile, int64_t out, const float* const* ro
 template <int ROWS>
 void multiply_rows(const PackedTile& tile, const float* const* rows, float* result) {
     constexpr int64_t STRETCH = BYTES_OF_ROWS_NEAR / (ROWS * BLOCK_VALUES * sizeof(float));
-    constexpr int OUTS = ROWS == 1 ? OUTS_OF_ONE_ROW : OUTS_OF_MORE_ROWS;
+    constexpr int OUTS = outs_at_once(ROWS);
     alignas(64) PartialSums<ROWS> partial = {};
     for (int64_t first = 0; first < tile.num_blocks; first += STRETCH) {
         const int64_t past = first + STRETCH < tile.num_blocks ? first + STRETCH : tile.num_blocks;
@@ -92,15 +113,19 @@ void multiply_rows(const PackedTile& tile, const float* const* rows, float* resu
     }
 }
 
-inline void multiply_tile(const PackedTile& tile, const float* const* rows, int64_t num_rows, float* result) {
-    for (int64_t row = 0; row < num_rows; row += ROWS_AT_ONCE) {
-        float* of_row = result + row * MAX_TILE_OUTS;
-        switch (num_rows - row) {
-            case 1: multiply_rows<1>(tile, rows + row, of_row); break;
-            case 2: multiply_rows<2>(tile, rows + row, of_row); break;
-            case 3: multiply_rows<3>(tile, rows + row, of_row); break;
-            default: multiply_rows<ROWS_AT_ONCE>(tile, rows + row, of_row);
-        }
+template <int ROWS>
+void multiply_at_once(int64_t num_rows, const PackedTile& tile, const float* const* rows, float* result) {
+    if (num_rows == ROWS) return multiply_rows<ROWS>(tile, rows, result);
+    if constexpr (ROWS > 1) multiply_at_once<ROWS - 1>(num_rows, tile, rows, result);
+}
+
+// In turns of nearly the same size: a last turn of one row would decode for that row alone.
+void multiply_tile(const PackedTile& tile, const float* const* rows, int64_t num_rows, float* result) {
+    int64_t turns = (num_rows + ROWS_AT_ONCE - 1) / ROWS_AT_ONCE;
+    for (int64_t row = 0; turns > 0; --turns) {
+        const int64_t count = (num_rows - row) / turns;
+        multiply_at_once<ROWS_AT_ONCE>(count, tile, rows + row, result + row * MAX_TILE_OUTS);
+        row += count;
     }
 }
 

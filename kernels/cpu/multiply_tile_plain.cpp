@@ -5,8 +5,6 @@
 
 namespace expertmesh {
 
-void multiply_tile_plain(const PackedTile& tile, const float* const* rows, int64_t num_rows, float* result) {
-    multiply_tile(tile, rows, num_rows, result);
-}
+const TileKernel TILE_KERNEL_PLAIN{multiply_tile, INPUT_AT};
 
 }  // namespace expertmesh

@@ -36,5 +36,15 @@ inline void write_scalar(void* tensor, ScalarType type, int64_t index, float val
     }
 }
 
+// `count` values from `start` on.
+inline void write_scalars(void* tensor, ScalarType type, int64_t start, const float* values, int64_t count) {
+    if (type == ScalarType::float32) {
+        std::memcpy(static_cast<float*>(tensor) + start, values, count * sizeof(float));
+    } else {
+        auto* to = static_cast<uint16_t*>(tensor) + start;
+        for (int64_t i = 0; i < count; ++i) to[i] = to_bfloat16(values[i]);
+    }
+}
+
 }  // namespace
 }  // namespace expertmesh

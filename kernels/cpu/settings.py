@@ -1,4 +1,4 @@
-"""Which implementation of the experts runs on a CPU, and where and with what it is built.
+"""Which implementation of the kernels runs on a CPU, and where and with what it is built.
 
 Plain values, no torch: what reads the environment (`cluster.environment`) makes one; it is passed down.
 """
@@ -21,6 +21,15 @@ class CpuPath(StrEnum):
     """Plain torch: the definition. Nothing is built."""
 
 
+class CpuActivations(StrEnum):
+    """What the experts' kernels multiply the weights with. The reference takes the rows as they are."""
+
+    FLOAT32 = "float32"
+    """The rows themselves."""
+    INT8 = "int8"
+    """32 values to a scale: faster, at a relative error of 1e-2; the same bits on every path."""
+
+
 @dataclass(frozen=True, slots=True)
 class CpuKernelSettings:
     """The default suits everybody who has a C++ compiler and a home folder."""
@@ -28,6 +37,7 @@ class CpuKernelSettings:
     path: CpuPath = CpuPath.FASTEST
     cache: Path | None = None  # where built libraries are kept; None: ~/.cache/expertmesh
     compiler: str | None = None  # None: the first of c++, g++ and clang++ that is there
+    activations: CpuActivations = CpuActivations.FLOAT32
 
 
 DEFAULT_SETTINGS = CpuKernelSettings()

@@ -16,13 +16,16 @@ struct PackedTile {
     int64_t num_blocks;
 };
 
-constexpr int64_t MAX_TILE_OUTS = 32;
+constexpr int64_t MAX_TILE_OUTS = 48;  // divides by however many matrix rows are multiplied at a time
 
 // rows: num_rows pointers, each to [num_blocks, 32] arranged floats -> sums [num_rows, MAX_TILE_OUTS].
 using MultiplyTile = void (*)(const PackedTile& tile, const float* const* rows, int64_t num_rows, float* sums);
 
-void multiply_tile_plain(const PackedTile&, const float* const*, int64_t, float*);
-void multiply_tile_avx2(const PackedTile&, const float* const*, int64_t, float*);
-void multiply_tile_avx512(const PackedTile&, const float* const*, int64_t, float*);
+struct TileKernel {
+    MultiplyTile multiply;
+    const int* input_at;  // [32]: the input of a block that stands at each position of an arranged block
+};
+
+extern const TileKernel TILE_KERNEL_PLAIN, TILE_KERNEL_AVX2, TILE_KERNEL_AVX512;
 
 }  // namespace expertmesh

@@ -71,7 +71,10 @@ class Checkpoint:
         dtype: torch.dtype | None = None,
         num_threads: int = NUM_THREADS,
     ) -> ModelWeights:
-        """`dtype` is for dense weights, which else stay bfloat16; experts stay as they are in the file."""
+        """`dtype` is that of the activations, in which dense weights come; without it they stay bfloat16.
+
+        On a CPU matrices stay so in any case: its kernels widen them as they read. Experts always do.
+        """
         plan = _LoadPlan(self, device, dtype)
         weights = assemble(self.config, selection, plan)
         run_reads(plan.reads, progress or NoProgress(), num_threads)
@@ -101,11 +104,16 @@ class _LoadPlan:
 
     def dense(self, weight: Weight) -> Tensor:
         config, layout = self._checkpoint.config, self._checkpoint.layout
-        tensor = empty_tensor(weight.shape(config), self._dtype or weight.dtype, self._device)
+        shape = weight.shape(config)
+        tensor = empty_tensor(shape, self._dtype_of(weight, shape), self._device)
         for part in layout.parts(config, weight):
             rows = tensor[part.first_row : part.first_row + part.spec.shape[0]]
             self.reads.append(TensorRead(self._checkpoint.tensors[part.spec.name], 0, rows))
         return tensor
+
+    def _dtype_of(self, weight: Weight, shape: tuple[int, ...]) -> torch.dtype:
+        is_widened_later = len(shape) == 2 and torch.device(self._device).type == "cpu"
+        return weight.dtype if self._dtype is None or is_widened_later else self._dtype
 
     def experts(self, weight: Weight, expert_ids: tuple[int, ...]) -> Tensor:
         [part] = self._checkpoint.layout.parts(self._checkpoint.config, weight)

@@ -23,8 +23,13 @@ SPECIAL_NAMES = (
 Merge = tuple[bytes, bytes]
 
 
-def write_byte_tokenizer(folder: Path, vocab_size: int, merges: Sequence[Merge] = ()) -> None:
-    """Ids: the bytes, then the merges in their order, then the special tokens; the rest has no entry."""
+def write_byte_tokenizer(
+    folder: Path, vocab_size: int, merges: Sequence[Merge] = (), pattern: str | None = None
+) -> None:
+    """Ids: the bytes, then the merges in their order, then the special tokens; the rest has no entry.
+
+    `pattern` cuts texts into pieces, inside which alone bytes are merged; None: GPT-2's.
+    """
     spellings = [*BYTE_TO_CHARACTER.values(), *(spell(left + right) for left, right in merges)]
     num_tokens = len(spellings) + len(SPECIAL_NAMES)
     if num_tokens > vocab_size:
@@ -35,11 +40,13 @@ def write_byte_tokenizer(folder: Path, vocab_size: int, merges: Sequence[Merge] 
     special_ids = {name: len(spellings) + index for index, name in enumerate(SPECIAL_NAMES)}
     vocab = {spelling: token_id for token_id, spelling in enumerate(spellings)}
     folder.mkdir(parents=True, exist_ok=True)
-    _write(folder / TOKENIZER_NAME, _document(vocab, merges, special_ids))
+    _write(folder / TOKENIZER_NAME, _document(vocab, merges, special_ids, pattern))
     _write(folder / GENERATION_CONFIG_NAME, {"eos_token_id": [special_ids[name] for name in STOP_NAMES]})
 
 
-def _document(vocab: dict[str, int], merges: Sequence[Merge], special_ids: dict[str, int]) -> object:
+def _document(
+    vocab: dict[str, int], merges: Sequence[Merge], special_ids: dict[str, int], pattern: str | None
+) -> object:
     byte_level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
     return {
         "version": "1.0",
@@ -47,7 +54,7 @@ def _document(vocab: dict[str, int], merges: Sequence[Merge], special_ids: dict[
         "padding": None,
         "added_tokens": [_special_token(name, token_id) for name, token_id in special_ids.items()],
         "normalizer": None,
-        "pre_tokenizer": byte_level,
+        "pre_tokenizer": byte_level if pattern is None else _cut_by(pattern, byte_level),
         "post_processor": None,
         "decoder": byte_level,
         "model": {
@@ -65,10 +72,15 @@ def _document(vocab: dict[str, int], merges: Sequence[Merge], special_ids: dict[
     }
 
 
+def _cut_by(pattern: str, byte_level: dict[str, object]) -> object:
+    split = {"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": False}
+    return {"type": "Sequence", "pretokenizers": [split, byte_level | {"use_regex": False}]}
+
+
 def _special_token(name: str, token_id: int) -> object:
     flags = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}
     return {"id": token_id, "content": name, **flags}
 
 
 def _write(path: Path, document: object) -> None:
-    path.write_text(json.dumps(document, ensure_ascii=False, indent=1), encoding="utf-8")
+    path.write_text(json.dumps(document, ensure_ascii=False), encoding="utf-8")

@@ -156,7 +156,7 @@ def test_a_terminal_is_a_conversation(terminal: Terminal) -> None:
 def test_without_colour_nothing_is_coloured(serve: Serve) -> None:
     terminal = Terminal(command("Is it?", "--url", serve(ANSWER).url), environment(NO_COLOR="1"))
     try:
-        terminal.wait_for("hm\r\n\r\nIt is.\r\n[9 in · 4 out")
+        terminal.wait_for("(hm)\r\n\r\nIt is.\r\n[9 in · 4 out")
         assert not re.search(r"\x1b\[", terminal.seen)
         assert terminal.process.wait(WITHIN_S) == 0
     finally:

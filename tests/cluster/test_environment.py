@@ -7,7 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from cluster.environment import cpu_kernel_settings, let_idle_threads_sleep, refuse_foreign_kernels
+from cluster.environment import (
+    cpu_kernel_settings,
+    keep_threads_within_the_limit,
+    let_idle_threads_sleep,
+    let_ray_keep_to_itself,
+    refuse_foreign_kernels,
+)
 from kernels.cpu.settings import DEFAULT_SETTINGS, CpuKernelSettings, CpuPath
 from protos.errors import ConfigError, EnvironmentConflictError
 
@@ -40,6 +46,16 @@ def test_a_fresh_interpreter_refuses_too(foreign_site: Path) -> None:
     refused = subprocess.run(command, env=beside, capture_output=True, text=True, check=False)
     assert refused.returncode == 1
     assert "EnvironmentConflictError: the PyPI package 'kernels' 9.8.7" in refused.stderr
+
+
+def test_a_limit_is_told_to_openmp_unless_the_operator_has_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    keep_threads_within_the_limit(4, num_bound_cores=4)
+    assert "OMP_NUM_THREADS" not in os.environ
+    keep_threads_within_the_limit(3, num_bound_cores=4)
+    assert os.environ["OMP_NUM_THREADS"] == "3"
+    keep_threads_within_the_limit(2, num_bound_cores=4)
+    assert os.environ["OMP_NUM_THREADS"] == "3"
 
 
 WAITING = {"OMP_WAIT_POLICY": "active", "GOMP_SPINCOUNT": "1000", "KMP_BLOCKTIME": "1"}
@@ -89,3 +105,13 @@ def test_an_unknown_choice_of_cpu_kernels_is_refused(monkeypatch: pytest.MonkeyP
         ConfigError, match="'avx3'; it must be one of fastest, avx512, avx2, plain, reference"
     ):
         cpu_kernel_settings()
+
+
+def test_ray_tells_nobody_of_its_use_and_writes_nothing_to_the_terminal(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("RAY_USAGE_STATS_ENABLED", raising=False)
+    monkeypatch.setenv("RAY_DEDUP_LOGS_SKIP_REGEX", "what the operator chose")
+    let_ray_keep_to_itself()
+    assert os.environ["RAY_USAGE_STATS_ENABLED"] == "0"
+    assert os.environ["RAY_DEDUP_LOGS_SKIP_REGEX"] == "what the operator chose"

@@ -11,6 +11,8 @@ import pytest
 
 from cluster.cli import main
 from cluster.plan.catalogue import GPUS
+from tests.docs.blocks import blocks_of
+from tests.docs.commands import commands_of
 from tests.model.runner import ODD_TINY, write_tiny
 
 ROOT = Path(__file__).parents[2]
@@ -32,12 +34,11 @@ def refusal(arguments: str, capsys: Capture) -> str:
 
 def examples() -> list[tuple[str, str]]:
     """Each command that the page shows, and what it says is printed."""
-    blocks = re.findall(r"(?:^    .*\n|^\n(?=    ))+", PAGE, re.MULTILINE)
-    texts = ["\n".join(line[4:] for line in block.strip("\n").splitlines()) for block in blocks]
     return [
-        (command, printed)
-        for text in texts
-        for command, _, printed in [text.removeprefix("$ expertmesh plan ").partition("\n\n")]
+        (command.text.removeprefix("expertmesh plan "), command.shown)
+        for block in blocks_of("docs/plan.md", PAGE)
+        for command in commands_of(block)
+        if command.shown is not None and command.text.startswith("expertmesh plan ")
     ]
 
 

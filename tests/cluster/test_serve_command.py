@@ -1,6 +1,7 @@
 """`expertmesh serve` in single mode as an operator runs it; cluster mode is tested on Ray itself."""
 
 import json
+import socket
 import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -81,7 +82,7 @@ def test_what_does_not_end_in_time_is_cancelled(tmp_path: Path, spoken_folder: P
         with server.stream(WORDS, 1500) as response:
             assert server.end() == 0
             assert b"the gateway stops" in response.read()
-        assert server.said[-1] == "expertmesh: 1 requests had not ended, and were cancelled"
+        assert server.said[-1] == "expertmesh: 1 request had to be cancelled"
     finally:
         server.close()
 
@@ -130,6 +131,40 @@ def certificates(folder: Path) -> tuple[Path, Path, Path]:
     subprocess.run([*new, *root], check=True, capture_output=True)
     subprocess.run([*new, *own, "-keyout", str(key), *signed], check=True, capture_output=True)
     return authority, certificate, key
+
+
+def test_where_it_serves_can_be_said_without_a_file(spoken_folder: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as had:
+        port = had.getsockname()[1]
+    words = ["--host", "127.0.0.2", "--http-port", str(port), "--grpc-port", "0"]
+    server = ServedProcess("serve", "--model", str(spoken_folder), *words, without=["ray"])
+    try:
+        server.wait_serving()
+        assert server.http == f"127.0.0.2:{port}"
+        assert not server.grpc.endswith((":8001", ":0"))
+        assert server.content_of_chat(WORDS, 5) == server.content_of_grpc_chat(WORDS, 5)
+    finally:
+        server.close()
+
+
+def test_what_is_said_beats_the_file(tmp_path: Path, spoken_folder: Path, capsys: Capture) -> None:
+    file = config_file(tmp_path, spoken_folder)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        for option in ("--http-port", "--grpc-port"):
+            assert main(["serve", "--config", str(file), option, port]) == 1
+            assert f"cannot listen on 127.0.0.1:{port}: Address already in use" in capsys.readouterr().err
+        command = ["gateway", "--config", str(file), "--mesh", "127.0.0.1:1", "--http-port", port]
+        assert main(command) == 1
+        assert "or --http-port" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("port", ["65536", "-1", "http"])
+def test_what_is_no_port_is_wrong_usage(port: str, capsys: Capture) -> None:
+    with pytest.raises(SystemExit) as raised:
+        main(["serve", "--model", "m", f"--grpc-port={port}"])
+    assert raised.value.code == 2
+    assert "argument --grpc-port: " in capsys.readouterr().err
 
 
 def test_a_port_that_is_taken_is_said_before_the_model_is_loaded(

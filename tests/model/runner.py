@@ -66,7 +66,7 @@ class Runner:
         self.pool = PagePool(700)
         self.cache = KvCache.allocate(config, num_pages=700, page_size=page_size, dtype=dtype)
         experts = LocalExperts(weights.experts, config.swiglu_limit, row_tile, cpu_kernels)
-        self._model = GptOss(config, weights, experts, row_tile)
+        self._model = GptOss(config, weights, experts, row_tile, cpu_kernels)
 
     def begin(self, token_ids: Sequence[int]) -> "RunningSequence":
         pages = SequencePages(self.pool, self.page_size, self.config.sliding_window)

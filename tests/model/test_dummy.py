@@ -92,3 +92,14 @@ def test_activations_neither_blow_up_nor_vanish(tmp_path: Path, config: ModelCon
     assert added.min() > 0.2
     assert added.max() < 5
     assert 0.3 < output.logits.std() < 3
+
+
+def test_activations_in_float32_change_vectors_and_no_value() -> None:
+    narrow, wide = dummy_weights(TINY, 3), dummy_weights(TINY, 3, dtype=torch.float32)
+    for weight in every_weight(TINY):
+        tensor, expected = find_weight(wide, weight), find_weight(narrow, weight)
+        assert tensor is not None
+        assert expected is not None
+        is_vector = tensor.dim() == 1
+        assert tensor.dtype == (torch.float32 if is_vector else expected.dtype), weight
+        assert torch.equal(tensor, expected.to(tensor.dtype)), weight

@@ -210,7 +210,7 @@ def test_ablation_is_noticed(tiny: Subject, name: str) -> None:
     assert ABLATIONS[name](tiny).distance(random_tokens(150)) > 10 * LIMIT
 
 
-def softmax_before_top_k(logits: Tensor, top_k: int) -> Routing:
+def softmax_before_top_k(logits: Tensor, top_k: int, _cpu_kernels: CpuKernelSettings) -> Routing:
     shares = torch.softmax(logits.float(), dim=-1).topk(top_k, dim=-1)
     return Routing(expert_ids=shares.indices, weights=shares.values)
 

@@ -13,7 +13,7 @@ PAGE = (Path(__file__).parents[2] / "docs" / "frames.md").read_text(encoding="ut
 
 
 def shown() -> list[bytes]:
-    return [bytes.fromhex(block) for block in re.findall(r"```\n([0-9a-f \n]+)```", PAGE)]
+    return [bytes.fromhex(block) for block in re.findall(r"```text\n([0-9a-f \n]+)```", PAGE)]
 
 
 def rows(*values: float) -> list[memoryview]:

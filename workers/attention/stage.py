@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 
+from kernels.cpu.settings import DEFAULT_SETTINGS, CpuKernelSettings
 from model.checkpoint import Checkpoint
 from model.checkpoint.fingerprint import fingerprint
 from model.checkpoint.progress import ProgressBar
@@ -34,6 +35,7 @@ class StageOptions:
     exchange: ExchangeSettings = field(default_factory=ExchangeSettings)
     rows: RemoteExpertsSettings = field(default_factory=RemoteExpertsSettings)
     context_limit: int | None = None
+    cpu_kernels: CpuKernelSettings = DEFAULT_SETTINGS
     host: str = "127.0.0.1"
     port: int = 0
     tls: TlsFiles | None = None
@@ -55,7 +57,12 @@ class Stage:
         model = self.model = fingerprint(checkpoint)
         self._exchange = Exchange(options.exchange, model=model, tls=options.tls)
         settings = StageSettings(
-            options.name, model, options.dtype, options.cache_bytes, options.exchange.max_frame_bytes
+            options.name,
+            model,
+            options.dtype,
+            options.cache_bytes,
+            options.exchange.max_frame_bytes,
+            options.cpu_kernels,
         )
         experts = RemoteExperts(self._exchange, options.name, options.rows)
         worker = StageWorker(settings, config, weights, experts)

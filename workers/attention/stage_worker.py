@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import torch
 
+from kernels.cpu.settings import DEFAULT_SETTINGS, CpuKernelSettings
 from model.config import ModelConfig
 from model.determinism import row_tile_holds
 from model.experts import Experts
@@ -39,6 +40,7 @@ class StageSettings:
     dtype: torch.dtype
     cache_bytes: int | None = None  # for keys and values; None: what the machine allows
     max_frame_bytes: int = 64 << 20
+    cpu_kernels: CpuKernelSettings = DEFAULT_SETTINGS
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,7 @@ class StageWorker:
     def open(self, num_pages: int, page_size: int, row_tile: int | None) -> int:
         """-> the number of the session, which alone is served from now on."""
         dtype = self.settings.dtype
-        if row_tile is not None and not row_tile_holds(row_tile, self.config, self.weights, dtype):
+        if row_tile is not None and not row_tile_holds(row_tile, self.config, self.weights):
             raise ConfigError(
                 f"stage {self.settings.name}: rows differ in tiles of {row_tile} here, which the attention "
                 f"worker has found to hold; deterministic mode needs stages on machines of one kind"
@@ -104,7 +106,8 @@ class StageWorker:
                 layers=self.layers,
             )
             number = secrets.randbelow(_LARGEST_SESSION)
-            forward_pass = GptOss(self.config, self.weights, self._experts, row_tile)
+            kernels = self.settings.cpu_kernels
+            forward_pass = GptOss(self.config, self.weights, self._experts, row_tile, kernels)
             limits = StageLimits(self.config, dtype, num_pages, page_size)
             self._session = _Session(number, forward_pass, cache, limits)
         return number

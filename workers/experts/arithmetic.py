@@ -7,7 +7,7 @@ mode at which row tile.
 import torch
 
 from kernels.cpu.library import CpuKernelsUnavailableError, load_cpu_kernels
-from kernels.cpu.settings import CpuKernelSettings, CpuPath
+from kernels.cpu.settings import CpuActivations, CpuKernelSettings, CpuPath
 from model.config import ModelConfig
 from model.determinism import expert_row_tile
 from model.gpu_experts import gpu_kernels_take
@@ -29,7 +29,8 @@ def expert_arithmetic(
     kind = torch.device(device).type
     path = _cpu_path(cpu_kernels) if kind == "cpu" else None
     if path is not None:
-        name, row_tile = f"cpu-{_SAME_BITS[path]}", None
+        is_int8 = cpu_kernels.activations is CpuActivations.INT8  # which all paths have the same bits of
+        name, row_tile = "cpu-int8" if is_int8 else f"cpu-{_SAME_BITS[path]}", None
     elif gpu_kernels_take(device, dtype, deterministic=deterministic):
         name, row_tile = f"{kind}-kernels", None
     else:

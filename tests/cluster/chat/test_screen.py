@@ -26,12 +26,19 @@ def test_parts_have_lines_of_their_own() -> None:
         ToolCallPart(0, arguments='{"a":1}'),
         ToolCallPart(1, "id", "see", "{}"),
     )
-    assert text == 'hm, yes\n\nIt is.\n-> look {"a":1}\n-> see {}\n[first 0.50 s, all 2.0 s]\n\n'
+    assert text == '(hm, yes)\n\nIt is.\n-> look {"a":1}\n-> see {}\n[first 0.50 s, all 2.0 s]\n\n'
 
 
 def test_reasoning_is_dimmed_and_the_answer_is_not() -> None:
     text = shown(Reasoning("hm"), Content("Yes."), has_color=True)
     assert text.startswith("\x1b[2mhm\x1b[0m\n\nYes.\n\x1b[2m[first")
+
+
+def test_reasoning_that_cannot_be_dimmed_stands_in_brackets() -> None:
+    assert shown(Reasoning("hm")) == "(hm)\n[first 0.50 s, all 2.0 s]\n\n"
+    assert shown(Reasoning("hm"), Finished("length")).startswith("(hm)\n(cut off: ")
+    text = shown(Reasoning("hm"), ToolCallPart(0, "id", "look"), Reasoning("so"), Content("Yes."))
+    assert text.startswith("(hm)\n\n-> look \n(so)\n\nYes.\n")
 
 
 def test_plain_is_the_answer_alone() -> None:
@@ -58,6 +65,16 @@ def test_an_answer_that_was_cut_says_so() -> None:
 def test_a_terminal_is_given_no_orders() -> None:
     said = shown(Content("a\x1b]0;title\x07b\tc\r\u202e\u009bd\n"))
     assert said.startswith("a]0;titleb\tcd\n")
+
+
+def test_what_is_said_aside_begins_on_a_line_of_its_own() -> None:
+    both = io.StringIO()
+    screen = Screen(both, is_plain=True, has_color=False, aside=both)
+    screen.begin()
+    for delta in (Content("Ye"), Finished("length")):
+        screen.show(delta)
+    screen.end(None, 1.0, 0.5, is_cancelled=False)
+    assert both.getvalue().startswith("Ye\nexpertmesh: the answer is cut off")
 
 
 def test_a_pipe_hears_aside_that_its_answer_was_cut() -> None:

@@ -51,7 +51,7 @@ def test_turns_add_up_without_the_reasoning(serve: Serve) -> None:
     shown, _ = talk(gateway, ["Is it?", "  ", "Sure?", "/quit"])
     first = [("user", "Is it?")]
     assert sent(gateway) == [first, [*first, ("assistant", "Yes."), ("user", "Sure?")]]
-    assert shown.count("hm\n\nYes.\n[") == 2
+    assert shown.count("(hm)\n\nYes.\n[") == 2
 
 
 def test_a_line_may_go_on(serve: Serve) -> None:

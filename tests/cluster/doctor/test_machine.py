@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from cluster.config.config_file import parse_config
+from cluster.cores import num_cores
 from cluster.doctor.finding import State
 from cluster.doctor.machine import check_compiler, check_devices, check_ports, check_shared_memory
 from kernels.cpu.settings import CpuKernelSettings, CpuPath
@@ -18,7 +19,7 @@ from kernels.cpu.settings import CpuKernelSettings, CpuPath
 def test_devices_are_counted() -> None:
     finding = check_devices(None)
     assert finding.state is State.OK
-    assert finding.found.startswith(f"{os.cpu_count()} cores")
+    assert finding.found.startswith(f"{num_cores()} cores")
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")

@@ -49,16 +49,22 @@ def test_expert_workers_where_there_are_devices_for_them() -> None:
     plan_mesh(GPT_OSS_120B, machines(1, 5), Wanted(experts=5))
 
 
-def test_a_laptop_is_told_of_smaller_numbers_and_smaller_steps() -> None:
-    assert "bfloat16 instead of float32, or " in advice(GPT_OSS_20B, machines(1, 0, 18), Wanted())
-    plan_mesh(GPT_OSS_20B, machines(1, 0, 18), Wanted(value_bytes=2))
-    steps = advice(GPT_OSS_20B, machines(1, 0, 16), Wanted(value_bytes=2))
+def test_on_a_cpu_dense_weights_are_as_the_file_has_them() -> None:
+    """With 4 bytes each, 18 GB would not do for the weights alone and a process."""
+    plan = plan_mesh(GPT_OSS_20B, machines(1, 0, 17), Wanted())
+    assert (plan.value_bytes, plan.dense_bytes) == (4, 2)
+    on_gpu = plan_mesh(GPT_OSS_20B, machines(1, 1, 24), Wanted(value_bytes=4))
+    assert (on_gpu.value_bytes, on_gpu.dense_bytes) == (4, 4)
+
+
+def test_a_laptop_is_told_of_smaller_steps() -> None:
+    steps = advice(GPT_OSS_20B, machines(1, 0, 16), Wanted())
     numbers = re.match(r"max_running (\d+) and tokens_per_step (\d+), or ", steps)
     assert numbers
     engine = replace(
         Wanted().engine, max_running=int(numbers[1]), tokens_per_step=int(numbers[2]), spare_logits=8
     )
-    plan_mesh(GPT_OSS_20B, machines(1, 0, 16), Wanted(value_bytes=2, engine=engine))
+    plan_mesh(GPT_OSS_20B, machines(1, 0, 16), Wanted(engine=engine))
 
 
 def test_a_limit_of_ones_own_can_be_what_is_in_the_way() -> None:

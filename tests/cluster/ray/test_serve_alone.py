@@ -19,10 +19,12 @@ pytestmark = pytest.mark.xdist_group("processes")  # one after the other: each w
 WITHIN_S = 90.0
 SOURCE_TREE = Path(__file__).parents[3]
 PLANNED = (
-    r"planned .* in float32: 1 x cpu on 1 node; 1 attention worker of 2 stages, 2 expert workers, every "
+    r"planned .* in bfloat16: 1 x cpu on 1 node; 1 attention worker of 2 stages, 2 expert workers, every "
     r"expert on one of them; the cache holds [\d,]+ tokens"
 )
+BEGINS = "begins a Ray on this machine"
 SAID = [
+    BEGINS,
     PLANNED,
     r"the controller of alone listens at 127\.0\.0\.1:\d+",
     r"waiting for attention-0, attention-0-stage-1, expert-0, expert-1",
@@ -66,35 +68,53 @@ def engine_of(values: Mapping[str, object]) -> Mapping[str, object]:
 
 
 def test_the_terminal_has_our_sentences_alone(serve: Serve) -> None:
-    said = []
+    """Also when a worker is killed, which Ray would tell in a paragraph; `ps` says which process it is."""
+    said: list[str] = []
+    names: Mapping[str, int] = {}
     with serve() as serving:
         assert serving.stdout is not None
         for line in serving.stdout:
             said.append(line.rstrip("\n"))
             if "the mesh serves at" in line:
-                serving.send_signal(signal.SIGTERM)
+                if sum("the mesh serves at" in each for each in said) == 2:
+                    serving.send_signal(signal.SIGTERM)
+                else:
+                    names = names_below(serving.pid)
+                    os.kill(names["ray::expert-1"], signal.SIGKILL)
     assert serving.returncode == 0, said
     assert [line for line in said if not line.startswith("expertmesh: ")] == []
     for pattern, line in zip(SAID, said, strict=False):
         assert re.fullmatch(f"expertmesh: {pattern}", line)
     assert said[-1] == "expertmesh: takes nothing new; what runs has 30 s to end"
+    workers = ["attention-0", "attention-0-stage-1", "controller", "expert-0", "expert-1"]
+    assert {f"ray::{name}" for name in workers} <= names.keys()
+
+
+def names_below(pid: int) -> Mapping[str, int]:
+    """Of its processes, their processes and so on: what `ps` shows, without arguments."""
+    listed = subprocess.run(["ps", "-eo", "pid=,ppid=,args="], capture_output=True, text=True, check=True)
+    rows = [line.split(maxsplit=2) for line in listed.stdout.splitlines()]
+    below = {pid}
+    while more := {int(row[0]) for row in rows if int(row[1]) in below} - below:
+        below |= more
+    return {row[2].split()[0]: int(row[0]) for row in rows if int(row[0]) in below}
 
 
 def refused(serving: subprocess.Popen[str]) -> str:
-    """What it says but for the plan, which may fit all the same."""
+    """What it says but for Ray's beginning and the plan, which may fit all the same."""
     said, _ = serving.communicate(timeout=WITHIN_S)
     assert serving.returncode == 1
-    [line] = [line for line in said.splitlines() if not re.fullmatch(f"expertmesh: {PLANNED}", line)]
-    return line.removeprefix("expertmesh: ")
+    lines = [line.removeprefix("expertmesh: ") for line in said.splitlines()]
+    [line] = [line for line in lines if not re.fullmatch(f"{BEGINS}|{PLANNED}", line)]
+    return line
 
 
 def test_a_taken_port_is_said_with_its_key(serve: Serve) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         assert refused(serve(port=port)) == (
-            f"the controller could not begin: cannot listen on 127.0.0.1:{port}: the port is taken, or it "
-            f"is not an address of this machine; write another cluster.controller.port (0: any free one), or "
-            f"end what listens there"
+            f"cannot listen on 127.0.0.1:{port}: Address already in use; end what listens there, or write "
+            f"another cluster.controller.port or --controller-port"
         )
 
 

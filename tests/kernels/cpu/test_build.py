@@ -47,7 +47,7 @@ def test_another_compiler_makes_another_library(tmp_path: Path) -> None:
     assert first.exists()
 
 
-def test_several_processes_may_build_at_once(tmp_path: Path) -> None:
+def test_of_several_processes_at_once_one_builds(tmp_path: Path) -> None:
     compiler, cache = stand_in(tmp_path), tmp_path / "cache"
     call = f"build(Path({str(cache)!r}), {compiler!r})"
     code = f"from pathlib import Path; from kernels.cpu.build import build; {call}"
@@ -55,6 +55,7 @@ def test_several_processes_may_build_at_once(tmp_path: Path) -> None:
     assert [process.wait(timeout=60) for process in processes] == [0, 0, 0, 0]
     [library] = cache.iterdir()
     assert library.read_text() == "built\n"
+    assert sum("-shared" in command for command in commands(tmp_path)) == 1
 
 
 def test_no_compiler(tmp_path: Path) -> None:

@@ -110,7 +110,7 @@ def test_progress_counts_every_byte(release: Path) -> None:
 
 
 @LAYOUTS
-def test_dense_weights_are_converted_if_asked_and_experts_never(
+def test_vectors_are_converted_if_asked_and_matrices_and_experts_never(
     layout: Layout, release: Path, whole: ModelWeights
 ) -> None:
     found = Checkpoint.open(folder_of(layout, release)).load(Selection.whole(TINY), dtype=torch.float32)
@@ -118,7 +118,8 @@ def test_dense_weights_are_converted_if_asked_and_experts_never(
         tensor, expected = find_weight(found, weight), find_weight(whole, weight)
         assert tensor is not None
         assert expected is not None
-        assert tensor.dtype == (expected.dtype if weight.name in EXPERT_WEIGHTS else torch.float32), weight
+        is_kept = weight.name in EXPERT_WEIGHTS or tensor.dim() == 2
+        assert tensor.dtype == (expected.dtype if is_kept else torch.float32), weight
         assert torch.equal(tensor, expected.to(tensor.dtype)), weight
 
 

@@ -1,7 +1,8 @@
 """A model hub on loopback: as much of the real one as huggingface_hub speaks to, with troubles on order.
 
-It serves one repository and logs every request. As on the real hub, large files are redirected to another
-address (the content network), so that a token which leaks there is seen, and may be offered over xet too.
+It serves one repository, under any number of names, and logs every request. As on the real hub, large files
+are redirected to another address (the content network), so that a token which leaks there is seen, and may be
+offered over xet too.
 """
 
 import hashlib
@@ -10,7 +11,7 @@ import re
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -53,10 +54,19 @@ class Troubles:
 class HubServer:
     """Start it with `serving`."""
 
-    def __init__(self, files: dict[str, bytes], offers_xet: bool = False) -> None:
+    def __init__(
+        self,
+        files: dict[str, bytes],
+        offers_xet: bool = False,
+        repositories: Collection[str] = (REPOSITORY,),
+        port: int = 0,
+    ) -> None:
+        """All repositories hold the same. `port`: 0 takes any free one."""
         self.commit_to_files = {FIRST_COMMIT: files}
         self.branch_to_commit = {"main": FIRST_COMMIT}
         self.offers_xet = offers_xet
+        self.repositories = repositories
+        self.port = port
         self.troubles = Troubles()
         self.requests: list[LoggedRequest] = []
         self.stopping = threading.Event()
@@ -81,7 +91,7 @@ class HubServer:
 @contextmanager
 def serving(hub: HubServer) -> Iterator[HubServer]:
     handler = type("Handler", (_Handler,), {"hub": hub})
-    servers = [_Server(("127.0.0.1", 0), handler) for _ in range(2)]
+    servers = [_Server(("127.0.0.1", port), handler) for port in (hub.port, 0)]
     threads = [threading.Thread(target=server.serve_forever, args=(0.01,)) for server in servers]
     hosts = ("127.0.0.1", "localhost")  # by name, so that it is another host than the hub
     hub.addresses = [
@@ -141,23 +151,32 @@ class _Handler(BaseHTTPRequestHandler):
             self._send_content(path.removeprefix("/content/"))
         elif path.startswith(("/xet/", "/v1/reconstructions/")):
             self._answer_xet(path)
-        elif match := re.fullmatch(rf"/api/models/{REPOSITORY}/xet-read-token/\w+", path):
-            self._send_xet_token()
-        elif match := re.fullmatch(rf"/api/models/{REPOSITORY}/revision/(.+)", path):
-            self._send_info(match[1])
-        elif match := re.fullmatch(rf"/{REPOSITORY}/resolve/([^/]+)/(.+)", path):
-            self._send_file(match[1], match[2])
+        elif (match := re.fullmatch(r"/api/models/([^/]+/[^/]+)/(.+)", path)) and self._has(match[1]):
+            self._answer_api(match[1], match[2])
+        elif (match := re.fullmatch(r"/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", path)) and self._has(match[1]):
+            self._send_file(match[1], match[2], match[3])
         else:
             self._refuse(404, "RepoNotFound")
 
-    def _send_info(self, revision: str) -> None:
+    def _has(self, repository: str) -> bool:
+        return repository in self.hub.repositories
+
+    def _answer_api(self, repository: str, asked: str) -> None:
+        if re.fullmatch(r"xet-read-token/\w+", asked):
+            self._send_xet_token()
+        elif asked.startswith("revision/"):
+            self._send_info(repository, asked.removeprefix("revision/"))
+        else:
+            self._refuse(404, "RepoNotFound")
+
+    def _send_info(self, repository: str, revision: str) -> None:
         commit = self.hub.branch_to_commit.get(revision, revision)
         files = self.hub.commit_to_files.get(commit)
         if files is None:
             self._refuse(404, "RevisionNotFound")
             return
         siblings = [self._sibling(path, content) for path, content in files.items()]
-        body = {"id": REPOSITORY, "sha": commit, "siblings": siblings}
+        body = {"id": repository, "sha": commit, "siblings": siblings}
         self._send(200, json.dumps(body).encode(), {"Content-Type": "application/json"}, note="model info")
 
     def _sibling(self, path: str, content: bytes) -> dict[str, object]:
@@ -167,7 +186,7 @@ class _Handler(BaseHTTPRequestHandler):
             sibling["lfs"] = {"size": size, "sha256": sha256(content), "pointerSize": 134}
         return sibling
 
-    def _send_file(self, revision: str, path: str) -> None:
+    def _send_file(self, repository: str, revision: str, path: str) -> None:
         commit = self.hub.branch_to_commit.get(revision, revision)
         content = self.hub.commit_to_files[commit][path]
         if self.hub.troubles.file_refusal is not None:
@@ -184,7 +203,7 @@ class _Handler(BaseHTTPRequestHandler):
             "X-Linked-Etag": f'"{digest}"',
         }
         if self.hub.offers_xet:
-            token_url = f"{self.hub.addresses[0]}/api/models/{REPOSITORY}/xet-read-token/{commit}"
+            token_url = f"{self.hub.addresses[0]}/api/models/{repository}/xet-read-token/{commit}"
             headers |= {"X-Xet-Hash": digest, "Link": f'<{token_url}>; rel="xet-auth"'}
         self._send(302, b"", headers, note=path)
 

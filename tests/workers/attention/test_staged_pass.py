@@ -41,7 +41,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> ModelWeights:
 
 @pytest.fixture(scope="module")
 def row_tile(weights: ModelWeights) -> int:
-    return deterministic_row_tile(CONFIG, weights, torch.float32)
+    return deterministic_row_tile(CONFIG, weights)
 
 
 def slice_of(weights: ModelWeights, layers: range) -> ModelWeights:

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from kernels.cpu.settings import CpuKernelSettings, CpuPath
+from kernels.cpu.settings import CpuActivations, CpuKernelSettings, CpuPath
 from protos.errors import ConfigError
 from tests.kernels.cpu.paths import kernels_or_skip
 from tests.model.tiny_model import TINY
@@ -41,6 +41,20 @@ def test_on_a_gpu_the_dtype_decides(dtype: torch.dtype, name: str) -> None:
 def test_the_vector_paths_have_one_name() -> None:
     kernels_or_skip(CpuPath.AVX2)
     assert name_of(CpuPath.AVX2) == "cpu-vector"
+
+
+@pytest.mark.parametrize("path", [CpuPath.AVX2, CpuPath.PLAIN])
+def test_int8_activations_have_a_name_that_all_paths_share(path: CpuPath) -> None:
+    kernels_or_skip(path)
+    name, arithmetic = expert_arithmetic(
+        TINY,
+        device="cpu",
+        dtype=torch.float32,
+        deterministic=False,
+        cpu_kernels=CpuKernelSettings(path, activations=CpuActivations.INT8),
+    )
+    assert name == "cpu-int8"
+    assert arithmetic.cpu_kernels.activations is CpuActivations.INT8
 
 
 def test_the_reference_has_a_name_for_each_row_tile() -> None:

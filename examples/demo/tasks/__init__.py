@@ -1,0 +1,1 @@
+"""What the demo model learns: one file per task, each of which makes conversations."""

@@ -1,0 +1,18 @@
+"""Ctrl-C, SIGTERM and a closed terminal: each ends the program where it is, and lets it clean up.
+
+Not here: what there is to clean up (`server`). On the main thread.
+"""
+
+import signal
+from types import FrameType
+
+
+def end_at_signals() -> None:
+    """By SystemExit with status 0, each time that one comes."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _end)
+
+
+def _end(number: int, frame: FrameType | None) -> None:
+    del number, frame
+    raise SystemExit(0)

@@ -1,0 +1,84 @@
+"""Dense layers in the built library: float32 or bfloat16 rows times a bfloat16 matrix, widened as it is read.
+
+`kernels.linear` calls this; its reference is what this is tested against. A row's bits depend on that row
+alone, on every path; AVX-512 and AVX2 give the same bits.
+"""
+
+import ctypes
+from ctypes import c_int32, c_int64, c_void_p
+from dataclasses import dataclass
+from functools import cache
+
+import torch
+from torch import Tensor
+
+from kernels.cpu.library import load_cpu_kernels
+from kernels.cpu.numbers import DTYPE_TO_NUMBER, PATH_TO_NUMBER
+from kernels.cpu.settings import CpuKernelSettings, CpuPath
+
+_DONE = 0  # Status
+
+
+class _DenseMatmul(ctypes.Structure):
+    """dense.cpp says what each field is."""
+
+    _fields_ = (
+        *((name, c_int64) for name in ("num_rows", "width", "num_outs")),
+        *((name, c_void_p) for name in ("x", "weights", "bias", "result")),
+        *((name, c_int32) for name in ("type", "bias_type", "instructions", "num_threads")),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class DenseKernels:
+    """On one instruction set."""
+
+    path: CpuPath
+    library: ctypes.CDLL
+
+    def linear(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        """Shapes as in kernels.linear."""
+        x = x.contiguous()
+        num_rows, width = x.shape
+        num_outs = len(weight)
+        assert weight.shape[1] == width, "the rows are not as wide as the matrix"
+        result = x.new_empty(num_rows, num_outs)
+        work = _DenseMatmul(
+            num_rows,
+            width,
+            num_outs,
+            x.data_ptr(),
+            weight.data_ptr(),
+            None if bias is None else bias.data_ptr(),
+            result.data_ptr(),
+            DTYPE_TO_NUMBER[x.dtype],
+            0 if bias is None else DTYPE_TO_NUMBER[bias.dtype],
+            PATH_TO_NUMBER[self.path],
+            torch.get_num_threads(),
+        )
+        if self.library.expertmesh_dense(ctypes.byref(work)) != _DONE:
+            raise MemoryError("no memory for a dense layer's rows")
+        return result
+
+
+def dense_kernels_for(
+    x: Tensor, weight: Tensor, bias: Tensor | None, settings: CpuKernelSettings
+) -> DenseKernels | None:
+    """What computes these tensors; None: the reference."""
+    if weight.dtype is not torch.bfloat16 or x.dtype not in DTYPE_TO_NUMBER or x.device.type != "cpu":
+        return None
+    if weight.device.type != "cpu" or not weight.is_contiguous():
+        return None
+    if bias is not None and (bias.dtype not in DTYPE_TO_NUMBER or not bias.is_contiguous()):
+        return None
+    return _load(settings)
+
+
+@cache
+def _load(settings: CpuKernelSettings) -> DenseKernels | None:
+    kernels = load_cpu_kernels(settings)
+    if kernels is None:
+        return None
+    kernels.library.expertmesh_dense.argtypes = (ctypes.POINTER(_DenseMatmul),)
+    kernels.library.expertmesh_dense.restype = c_int32
+    return DenseKernels(kernels.path, kernels.library)

@@ -1,0 +1,12 @@
+// multiply_int8_tile with AVX-512 F, BW and VNNI; model of the others: multiply_int8_tile.h.
+
+#include "quads_avx512vnni.h"
+#include "multiply_int8_tile.h"
+
+namespace expertmesh {
+
+void multiply_int8_tile_avx512vnni(const PackedTile& tile, const Int8Row* rows, int64_t num_rows, float* result) {
+    multiply_int8_tile(tile, rows, num_rows, result);
+}
+
+}  // namespace expertmesh
