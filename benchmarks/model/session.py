@@ -1,7 +1,8 @@
 """One peer and ours on one checkpoint, alive together: first their logits agree, then they take turns.
 
 Each is a process of its own, and waits for its input while the other computes. Every peer has a session of
-its own, because all models at once would need 20 GB; so a ratio is always of two that ran in turns.
+its own, because all models at once would need 20 GB; so a ratio is always of two that ran in turns. Threads of
+all wait as ours do (`cluster.environment`): where others use the machine, a peer is many times as fast so.
 """
 
 import os
@@ -10,7 +11,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from types import MappingProxyType
 
 import torch
 from torch import Tensor
@@ -28,11 +28,6 @@ MODULE = "benchmarks.model.process"
 OURS = "ours"
 NUM_LOGITS = 288
 """Of one sequence, most of whose tokens are past a window of 128."""
-
-STOCK_WAITING = {"GOMP_SPINCOUNT": "300000"}
-"""libgomp's own default, for peers: how threads of ours wait is our own choice (`cluster.environment`)."""
-
-AS_OURS: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +49,7 @@ class Session:
                     yield from _agreement(variant.name, found, expected, variant.limit)
 
     def against(self, peer: Peer) -> Iterator[Row]:
-        with self._process(peer.name, STOCK_WAITING) as theirs:
+        with self._process(peer.name) as theirs:
             # Before ours is loaded: for this alone a peer may need more memory than it keeps.
             logits = {name: self._logits(theirs, name) for name in peer.limits}
             with self._process(OURS) as ours:
@@ -83,12 +78,12 @@ class Session:
         return interleaved_medians({name: partial(measure, name) for name in contenders}, self.num_rounds)
 
     @contextmanager
-    def _process(self, kind: str, environment: Mapping[str, str] = AS_OURS) -> Iterator[Child]:
+    def _process(self, kind: str) -> Iterator[Child]:
         num_threads = len(os.sched_getaffinity(0))
         room = Room.of(self.workloads, NUM_LOGITS)
         numbers = (num_threads, room.num_sequences, room.num_positions, room.num_step_tokens)
         arguments = [kind, str(self.folder), *map(str, numbers)]
-        with child(MODULE, arguments, threads=num_threads, environment=environment) as process:
+        with child(MODULE, arguments, threads=num_threads) as process:
             process.hear()
             yield process
 
