@@ -1,8 +1,8 @@
 """One peer and ours on one checkpoint, alive together: first their logits agree, then they take turns.
 
 Each is a process of its own, and waits for its input while the other computes. Every peer has a session of
-its own, because all models at once would need 20 GB; so a ratio is always of two that ran in turns. Threads of
-all wait as ours do (`cluster.environment`): where others use the machine, a peer is many times as fast so.
+its own, because all models at once would need 20 GB; so a ratio is always of two that ran in turns. Threads
+of all wait as ours do (`cluster.environment`): where others use the machine, a peer is much faster so.
 """
 
 import os
