@@ -46,19 +46,15 @@ class Session:
             for variant in VARIANTS:
                 if variant is not DEFAULT:
                     found = self._logits(ours, variant.name)
-                    yield from _agreement(variant.name, found, expected, variant.limit)
+                    yield from _agreed(variant.name, found, expected, variant.limit)
 
     def against(self, peer: Peer) -> Iterator[Row]:
-        with self._process(peer.name) as theirs:
-            # Before ours is loaded: for this alone a peer may need more memory than it keeps.
-            logits = {name: self._logits(theirs, name) for name in peer.limits}
-            with self._process(OURS) as ours:
-                expected = self._logits(ours, DEFAULT.name)
-                for name, limit in peer.limits.items():
-                    yield from _agreement(name, logits[name], expected, limit)
-                for workload in self.workloads:
-                    speeds = self._speeds(workload, _ours(ours) | {peer.name: theirs})
-                    yield from [_compared(workload, variant, speeds, peer) for variant in VARIANTS]
+        yield from self._agreement(peer)
+        # Theirs first: while a model is loaded it takes more memory than it keeps.
+        with self._process(peer.name) as theirs, self._process(OURS) as ours:
+            for workload in self.workloads:
+                speeds = self._speeds(workload, _ours(ours) | {peer.name: theirs})
+                yield from [_compared(workload, variant, speeds, peer) for variant in VARIANTS]
 
     def alone(self, missing: Peer) -> Iterator[Row]:
         """The rows of a peer that is not there."""
@@ -67,6 +63,16 @@ class Session:
                 for name, speed in self._speeds(workload, _ours(ours)).items():
                     row_name = _row_name(workload, name)
                     yield Row(row_name, "tokens/s", speed, f"{missing.name}, not installed")
+
+    def _agreement(self, peer: Peer) -> Sequence[Row]:
+        """In processes that end with it, since what this takes is not all given back while they live."""
+        with self._process(peer.name) as theirs:
+            logits = {name: self._logits(theirs, name) for name in peer.limits}
+        with self._process(OURS) as ours:
+            expected = self._logits(ours, DEFAULT.name)
+        return [
+            row for name, limit in peer.limits.items() for row in _agreed(name, logits[name], expected, limit)
+        ]
 
     def _speeds(self, workload: Workload, contenders: Mapping[str, Child]) -> Mapping[str, float]:
         """Tokens a second."""
@@ -101,7 +107,7 @@ def _ours(process: Child) -> dict[str, Child]:
     return {variant.name: process for variant in VARIANTS}
 
 
-def _agreement(name: str, found: Tensor, expected: Tensor, limit: float) -> Sequence[Row]:
+def _agreed(name: str, found: Tensor, expected: Tensor, limit: float) -> Sequence[Row]:
     difference = Difference.of(found, expected)
     difference.refuse_beyond(limit, f"{name} and ours")
     return difference.rows(name, limit)
