@@ -7,9 +7,8 @@ input is closed.
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from types import MappingProxyType
 
 
 class Child:
@@ -47,15 +46,9 @@ class Child:
 
 
 @contextmanager
-def child(
-    module: str,
-    arguments: Sequence[str],
-    *,
-    threads: int | None = None,
-    environment: Mapping[str, str] = MappingProxyType({}),
-) -> Iterator[Child]:
-    """`threads` are those of its arithmetic; `environment` is what it gets beside ours."""
-    environment = {**os.environ, **environment}
+def child(module: str, arguments: Sequence[str], *, threads: int | None = None) -> Iterator[Child]:
+    """`threads` are those of its arithmetic."""
+    environment = dict(os.environ)
     if threads is not None:
         environment["OMP_NUM_THREADS"] = str(threads)
     process = Child([sys.executable, "-m", module, *arguments], environment)

@@ -1,7 +1,8 @@
 """One peer and ours on one checkpoint, alive together: first their logits agree, then they take turns.
 
 Each is a process of its own, and waits for its input while the other computes. Every peer has a session of
-its own, because all models at once would need 20 GB; so a ratio is always of two that ran in turns.
+its own, because all models at once would need 20 GB; so a ratio is always of two that ran in turns. Threads
+of all wait as ours do (`cluster.environment`): where others use the machine, a peer is much faster so.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,7 +10,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from types import MappingProxyType
 
 import torch
 from torch import Tensor
@@ -29,11 +29,6 @@ OURS = "ours"
 NUM_LOGITS = 288
 """Of one sequence, most of whose tokens are past a window of 128."""
 
-STOCK_WAITING = {"GOMP_SPINCOUNT": "300000"}
-"""libgomp's own default, for peers: how threads of ours wait is our own choice (`cluster.environment`)."""
-
-AS_OURS: Mapping[str, str] = MappingProxyType({})
-
 
 @dataclass(frozen=True, slots=True)
 class Session:
@@ -51,19 +46,15 @@ class Session:
             for variant in VARIANTS:
                 if variant is not DEFAULT:
                     found = self._logits(ours, variant.name)
-                    yield from _agreement(variant.name, found, expected, variant.limit)
+                    yield from _agreed(variant.name, found, expected, variant.limit)
 
     def against(self, peer: Peer) -> Iterator[Row]:
-        with self._process(peer.name, STOCK_WAITING) as theirs:
-            # Before ours is loaded: for this alone a peer may need more memory than it keeps.
-            logits = {name: self._logits(theirs, name) for name in peer.limits}
-            with self._process(OURS) as ours:
-                expected = self._logits(ours, DEFAULT.name)
-                for name, limit in peer.limits.items():
-                    yield from _agreement(name, logits[name], expected, limit)
-                for workload in self.workloads:
-                    speeds = self._speeds(workload, _ours(ours) | {peer.name: theirs})
-                    yield from [_compared(workload, variant, speeds, peer) for variant in VARIANTS]
+        yield from self._agreement(peer)
+        # Theirs first: while a model is loaded it takes more memory than it keeps.
+        with self._process(peer.name) as theirs, self._process(OURS) as ours:
+            for workload in self.workloads:
+                speeds = self._speeds(workload, _ours(ours) | {peer.name: theirs})
+                yield from [_compared(workload, variant, speeds, peer) for variant in VARIANTS]
 
     def alone(self, missing: Peer) -> Iterator[Row]:
         """The rows of a peer that is not there."""
@@ -72,6 +63,16 @@ class Session:
                 for name, speed in self._speeds(workload, _ours(ours)).items():
                     row_name = _row_name(workload, name)
                     yield Row(row_name, "tokens/s", speed, f"{missing.name}, not installed")
+
+    def _agreement(self, peer: Peer) -> Sequence[Row]:
+        """In processes that end with it, since what this takes is not all given back while they live."""
+        with self._process(peer.name) as theirs:
+            logits = {name: self._logits(theirs, name) for name in peer.limits}
+        with self._process(OURS) as ours:
+            expected = self._logits(ours, DEFAULT.name)
+        return [
+            row for name, limit in peer.limits.items() for row in _agreed(name, logits[name], expected, limit)
+        ]
 
     def _speeds(self, workload: Workload, contenders: Mapping[str, Child]) -> Mapping[str, float]:
         """Tokens a second."""
@@ -83,12 +84,12 @@ class Session:
         return interleaved_medians({name: partial(measure, name) for name in contenders}, self.num_rounds)
 
     @contextmanager
-    def _process(self, kind: str, environment: Mapping[str, str] = AS_OURS) -> Iterator[Child]:
+    def _process(self, kind: str) -> Iterator[Child]:
         num_threads = num_cores()
         room = Room.of(self.workloads, NUM_LOGITS)
         numbers = (num_threads, room.num_sequences, room.num_positions, room.num_step_tokens)
         arguments = [kind, str(self.folder), *map(str, numbers)]
-        with child(MODULE, arguments, threads=num_threads, environment=environment) as process:
+        with child(MODULE, arguments, threads=num_threads) as process:
             process.hear()
             yield process
 
@@ -106,7 +107,7 @@ def _ours(process: Child) -> dict[str, Child]:
     return {variant.name: process for variant in VARIANTS}
 
 
-def _agreement(name: str, found: Tensor, expected: Tensor, limit: float) -> Sequence[Row]:
+def _agreed(name: str, found: Tensor, expected: Tensor, limit: float) -> Sequence[Row]:
     difference = Difference.of(found, expected)
     difference.refuse_beyond(limit, f"{name} and ours")
     return difference.rows(name, limit)

@@ -4,9 +4,10 @@ A way that is added here is timed against every peer, once its logits are near e
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from kernels.cpu.settings import CpuKernelSettings
+from benchmarks.model.peers import ROUNDED_LIMIT
+from kernels.cpu.settings import CpuActivations, CpuKernelSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,5 +23,9 @@ def _as_they_are(settings: CpuKernelSettings) -> CpuKernelSettings:
     return settings
 
 
+def _in_int8(settings: CpuKernelSettings) -> CpuKernelSettings:
+    return replace(settings, activations=CpuActivations.INT8)
+
+
 DEFAULT = Variant("ours", _as_they_are, limit=0.0)
-VARIANTS: tuple[Variant, ...] = (DEFAULT,)
+VARIANTS: tuple[Variant, ...] = (DEFAULT, Variant("int8 activations", _in_int8, ROUNDED_LIMIT))

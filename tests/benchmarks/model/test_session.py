@@ -8,6 +8,7 @@ import pytest
 from benchmarks.model.peers import TRANSFORMERS
 from benchmarks.model.process import CHECKPOINT
 from benchmarks.model.session import Session
+from benchmarks.model.variants import VARIANTS
 from benchmarks.model.workload import Workload
 from benchmarks.report import BenchmarkError
 from tests.benchmarks.model.small_model import SMALL, write_small
@@ -23,14 +24,21 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> Session:
 
 def test_first_the_logits_agree_then_come_the_times(session: Session) -> None:
     rows = list(session.against(TRANSFORMERS))
-    exact, _, rounded, _, decode, prefill = rows
+    exact, _, rounded, _, *timed = rows
     assert exact.ours <= 1e-5 < rounded.ours <= 0.08
-    assert [row.name for row in (decode, prefill)] == ["decode, batch 3", "prefill, 20 tokens"]
-    for row in (decode, prefill):
+    assert [row.name for row in timed[:: len(VARIANTS)]] == ["decode, batch 3", "prefill, 20 tokens"]
+    assert len(timed) == 2 * len(VARIANTS)
+    for row in timed:
         assert row.peer_name == "transformers"
         assert row.peer is not None
         assert row.ratio == row.ours / row.peer > 0
         assert row.goal == 3.0
+
+
+def test_every_way_of_ours_is_near_the_default(session: Session) -> None:
+    rows = list(session.among_ours())
+    assert len(rows) == 2 * (len(VARIANTS) - 1)
+    assert all(row.met is not False for row in rows)
 
 
 def test_nothing_is_timed_where_logits_disagree(session: Session) -> None:
