@@ -55,7 +55,7 @@ def test_it_does_what_the_card_says(scores: Scores) -> None:
 
 
 def test_transformers_computes_the_same() -> None:
-    """float32 through six layers in two orders of addition, on logits of size about 20."""
+    """float32 through all layers in two orders of addition, on logits of size about 20."""
     config, weights = load_float32(FOLDER)
     renderer = ExampleRenderer.of_folder(FOLDER, config.vocab_size)
     oracle = load_oracle(FOLDER, torch.float32)
