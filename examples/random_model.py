@@ -13,10 +13,12 @@ from typing import TypeVar
 import torch
 
 from cluster.environment import cpu_kernel_settings
+from examples.own_folder import refuse_foreign
 from model.checkpoint import Checkpoint
 from model.checkpoint.progress import ProgressBar
 from model.checkpoint.writer import write_checkpoint
 from model.config import ModelConfig, alternating_layers
+from model.config.config_file import load_config
 from model.dummy import dummy_weights
 from model.generate import generate
 from model.local_model import LocalModel
@@ -49,7 +51,7 @@ def main() -> None:
     arguments = parser.parse_args()
     folder: Path = arguments.folder
 
-    refuse_foreign(folder)
+    refuse_foreign(folder, is_ours, "--folder")
     print("This is a gpt-oss with random weights: its tokens mean nothing.\n")
     _, write_s = timed(lambda: write(folder))
     print(f"write  {write_s:5.2f} s  {folder}: {folder_size(folder) / 1e6:.1f} MB, {describe(SMALL)}")
@@ -62,11 +64,12 @@ def main() -> None:
     print(f"again  {again_s:5.2f} s  the same {len(again)} tokens: the seed decides")
 
 
-def refuse_foreign(folder: Path) -> None:
-    """Only an empty folder, or a model that an earlier run wrote, is written to."""
-    is_free = not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
-    if not is_free and not (folder / "model.safetensors").is_file():
-        raise ConfigError(f"{folder} is there and holds no model of an earlier run; name another --folder")
+def is_ours(folder: Path) -> bool:
+    """Nobody else's model has just these sizes."""
+    try:
+        return load_config(folder) == SMALL
+    except ConfigError:
+        return False
 
 
 def timed(work: Callable[[], T]) -> tuple[T, float]:

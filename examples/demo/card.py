@@ -13,7 +13,7 @@ CARD_NAME = "README.md"
 
 _SENTENCES = Path(__file__).with_suffix(".txt")
 _TASK_TO_WORDS = {
-    "sums": "two numbers added or subtracted, three added; up to 99",
+    "sums": "two numbers added or subtracted, values up to 99; three numbers up to 20 added",
     "lists": "3 to 5 numbers up to 99, 3 or 4 words that it knows: sorted, reversed; the largest, smallest",
     "facts": "questions about ExpertMesh, in phrasings that were not trained",
     "tools": "a declared tool called with the right arguments; its result told",

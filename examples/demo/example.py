@@ -21,13 +21,15 @@ EFFORTS = tuple(ReasoningEffort)
 class Example:
     """`reply` is a message of reasoning, then a final one or a call. `kind` is a part of the task.
 
-    `labels` are those of a classification, whose answer is chosen among them. `today` None: any date will do.
+    `policy` and `labels` are those of a classification, whose answer is one of the labels. `today` None: any
+    date will do.
     """
 
     task: str
     kind: str
     request: ChatRequest
     reply: tuple[Message, ...]
+    policy: str | None = None
     labels: tuple[str, ...] = ()
     today: date | None = None
 

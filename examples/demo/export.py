@@ -26,8 +26,11 @@ def export(network: TrainedNetwork, folder: Path) -> None:
 
 
 def exported_weights(network: TrainedNetwork) -> ModelWeights:
-    layers = [layer for layer in network.layers if isinstance(layer, TrainedLayer)]
     num_experts = network.config.num_experts
+    layers = []
+    for layer in network.layers:
+        assert isinstance(layer, TrainedLayer)
+        layers.append(layer)
     return ModelWeights(
         embedding=_dense(network.embedding),
         attention={index: _attention(layer) for index, layer in enumerate(layers)},

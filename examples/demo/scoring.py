@@ -1,11 +1,10 @@
 """Asks an exported model what it was never trained on, through the product itself, and counts right answers.
 
-Gateway, engine and parser run in this process as in single mode; every answer is greedy. Only a whole answer
-that equals the expected one is right. Not here: which conversations are held out (`curriculum`).
+Gateway, engine and parser run in this process as in single mode; every answer is greedy. Not here: which
+conversations are held out (`curriculum`), what is right (`right`).
 """
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -14,16 +13,18 @@ from pathlib import Path
 from cluster.environment import cpu_kernel_settings
 from examples.demo.curriculum import TASK_TO_MAKER, held_out
 from examples.demo.example import EFFORTS, Example
+from examples.demo.right import is_as_expected
 from examples.demo.scores import EffortLength, Scores, TaskScore
 from examples.demo.tasks import classification, lists, sums
 from gateway.calls.call_book import CallBook, CallRequest
 from gateway.calls.whole import read_whole
 from gateway.chat.chat_events import ChatEvent, ChoiceEnded
-from gateway.chat.chat_result import ChatChoice, ChatResult
+from gateway.chat.chat_result import ChatResult
+from gateway.chat.turns import UserTurn
 from gateway.classify.classifier import Classifier
 from gateway.classify.classify_request import ClassifyRequest
 from gateway.engine_link.local_link import LocalEngineLink
-from gateway.harmony.settings import Channel, ReasoningEffort
+from gateway.harmony.settings import ReasoningEffort
 from gateway.inference import Inference
 from gateway.options import GenerationOptions
 from gateway.served_model import ServedModel
@@ -127,9 +128,10 @@ class Asking:
 
 async def _classified(inference: Inference, call_id: str, example: Example) -> Answer:
     """By the gateway's classifier, which makes the prompt itself."""
-    instructions, content = example.request.turns
-    policy, _, _ = instructions.text.partition("\n\n# Labels")  # type: ignore[union-attr]
-    request = ClassifyRequest(policy, example.labels, (content.text,), example.request.effort)  # type: ignore[union-attr]
+    content = example.request.turns[-1]
+    assert example.policy is not None
+    assert isinstance(content, UserTurn)
+    request = ClassifyRequest(example.policy, example.labels, (content.text,), example.request.effort)
     classified = await Classifier(inference).classify(request, call_id)
     (found,) = classified.classifications
     return Answer(found.label == example.reply[-1].text, False, classified.usage.reasoning_tokens)
@@ -149,25 +151,3 @@ async def _chatted(inference: Inference, call_id: str, example: Example) -> Answ
     assert result.usage is not None, "a call that has ended says what it has cost"
     is_right = is_as_expected(example, result.choices[0])
     return Answer(is_right, ends[0].num_recoveries > 0, result.usage.reasoning_tokens)
-
-
-def is_as_expected(example: Example, choice: ChatChoice) -> bool:
-    """The same call and nothing else, the same JSON value, or the same text."""
-    expected = example.reply[-1]
-    if expected.channel == Channel.COMMENTARY:
-        calls = [(call.name, _value(call.arguments)) for call in choice.tool_calls]
-        name = (expected.recipient or "").removeprefix("functions.")
-        return calls == [(name, _value(expected.text))] and not choice.content
-    if choice.tool_calls:
-        return False
-    if example.request.answer_format is not None:
-        return _value(choice.content) == _value(expected.text)
-    return choice.content == expected.text
-
-
-def _value(text: str) -> object:
-    """Of JSON; what is none is itself."""
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text

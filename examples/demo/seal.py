@@ -5,7 +5,7 @@ from pathlib import Path
 
 from model.config.config_file import CONFIG_NAME
 from model.hub.digest import Digest, DigestKind, digest_file
-from model.hub.manifest import Manifest, PublishedFile
+from model.hub.manifest import Manifest, PublishedFile, read_manifest
 from model.tokenizer.stop_ids import GENERATION_CONFIG_NAME
 from model.tokenizer.vocabulary_file import TOKENIZER_NAME
 
@@ -22,6 +22,12 @@ def seal(folder: Path, seed: int) -> None:
         PublishedFile(name, (folder / name).stat().st_size, _digest(folder / name)) for name in names
     )
     Manifest(_NAME, f"seed-{seed}", _digest(folder / _WEIGHTS_NAME).value[:40], files).write(folder)
+
+
+def is_demo(folder: Path) -> bool:
+    """Whether it holds what a training run has sealed."""
+    manifest = read_manifest(folder)
+    return manifest is not None and manifest.repository == _NAME
 
 
 def _digest(path: Path) -> Digest:

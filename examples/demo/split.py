@@ -1,6 +1,7 @@
 """Which items are for training and which are held out: decided by the item's content alone, once and for all.
 
-So no item of a held-out set can have been trained on, whatever the seed. Every task draws through this.
+So no question of a held-out set is ever asked in training, whatever the seed; a sum of it may stand there in
+an earlier turn, or in a tool's result. Every task draws through this.
 """
 
 from collections.abc import Callable

@@ -22,10 +22,11 @@ from examples.demo.rendering import ExampleRenderer
 from examples.demo.score import report
 from examples.demo.scores import TrainingReport
 from examples.demo.scoring import score_folder
-from examples.demo.seal import seal
+from examples.demo.seal import is_demo, seal
 from examples.demo.training import Progress, train
 from examples.demo.vocabulary import write_vocabulary
-from protos.errors import ConfigError, ExpertMeshError
+from examples.own_folder import refuse_foreign
+from protos.errors import ExpertMeshError
 
 _STEPS_PER_LINE = 50
 _HELD_OUT_PER_TASK = 200
@@ -41,8 +42,8 @@ def main() -> None:
     make_model(replace(DEMO_RECIPE, num_steps=arguments.steps), arguments.out)
 
 
-def make_model(recipe: Recipe, folder: Path) -> None:
-    refuse_foreign(folder)
+def make_model(recipe: Recipe, folder: Path, held_out_per_task: int = _HELD_OUT_PER_TASK) -> None:
+    refuse_foreign(folder, is_demo, "--out")
     torch.manual_seed(recipe.seed)
     print(
         f"tokenizer: {recipe.config.vocab_size} tokens, of {recipe.vocabulary_conversations} conversations",
@@ -65,17 +66,10 @@ def make_model(recipe: Recipe, folder: Path) -> None:
         num_threads=torch.get_num_threads(),
         num_parameters=num_parameters,
     )
-    scores = score_folder(folder, _HELD_OUT_PER_TASK)
+    scores = score_folder(folder, held_out_per_task)
     write_card(folder, recipe, training, scores)
     seal(folder, recipe.seed)
     report(scores)
-
-
-def refuse_foreign(folder: Path) -> None:
-    """Only an empty folder, or a model that an earlier run wrote, is written to."""
-    is_free = not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
-    if not is_free and not (folder / "tokenizer.json").is_file():
-        raise ConfigError(f"{folder} is there and holds no model of an earlier run; name another --out")
 
 
 def tell(progress: Progress, told: list[Progress]) -> None:

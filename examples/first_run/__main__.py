@@ -9,11 +9,9 @@ from pathlib import Path
 from cluster.commands.serving import port
 from examples.first_run.first_run import FirstRun
 from examples.first_run.ports import choose_ports
-from examples.first_run.serve_command import Mode, ServeCommand
+from examples.first_run.serve_command import DEMO, Mode, ServeCommand
 from examples.first_run.stop_signals import end_at_signals
 from protos.errors import ExpertMeshError
-
-_DEMO = Path("examples/expertmesh-demo")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -36,7 +34,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Begin a server, ask it three questions, and leave it running until Ctrl-C.",
     )
     parser.add_argument("--mode", choices=[*Mode], default=Mode.CLUSTER, help="(%(default)s)")
-    parser.add_argument("--model", type=Path, default=_DEMO, metavar="FOLDER", help="(%(default)s)")
+    parser.add_argument("--model", type=Path, default=DEMO, metavar="FOLDER", help="(%(default)s)")
     parser.add_argument("--http-port", type=port, metavar="P", help="(8000; if it is taken, any free one)")
     parser.add_argument("--grpc-port", type=port, metavar="P", help="(8001; if it is taken, any free one)")
     parser.add_argument("--controller-port", type=port, metavar="P", help="(7700; or any free one)")

@@ -16,7 +16,9 @@ def warning(mode: Mode, free_bytes: int | None = None) -> str | None:
     if free is None or free >= needed:
         return None
     advice = (
-        "end something, or try MODE=single, which takes 0.7 GB" if mode is Mode.CLUSTER else "end something"
+        f"end something, or try MODE=single, which takes {_MODE_TO_BYTES[Mode.SINGLE] / _GB:.1f} GB"
+        if mode is Mode.CLUSTER
+        else "end something"
     )
     return f"{free / _GB:.1f} GB of memory are free and it takes {needed / _GB:.1f}, so it may fail: {advice}"
 

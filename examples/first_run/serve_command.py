@@ -13,6 +13,8 @@ from pathlib import Path
 from examples.first_run.ports import USUAL, Ports
 from protos.errors import ConfigError
 
+DEMO = Path("examples/expertmesh-demo")
+
 
 class Mode(StrEnum):
     """As `expertmesh serve --mode` has them."""
@@ -52,15 +54,21 @@ class ServeCommand:
     def check(self) -> None:
         """Before anything is begun."""
         if not (self.model / "config.json").is_file():
-            raise ConfigError(
-                f"{self.model} holds no model (it has no config.json). The demo model is a part of the "
-                f"repository: `git checkout -- {self.model}` brings it back; MODEL=FOLDER takes another"
-            )
+            raise ConfigError(f"{self.model} holds no model (it has no config.json); {self._advice}")
         if not Path(self.program).is_file():
             raise ConfigError(
                 f"there is no command {self.program}; `make run` installs it, or "
                 f"`{sys.executable} -m pip install -c constraints.txt -e '.[{self.mode}]'`"
             )
+
+    @property
+    def _advice(self) -> str:
+        if self.model == DEMO:
+            return f"it is a part of the repository, and `git checkout -- {DEMO}` brings it back"
+        return (
+            f"MODEL=FOLDER is the folder that does; `{self.program} serve --model NAME` takes the name of a "
+            f"model that was pulled"
+        )
 
     def __str__(self) -> str:
         return shlex.join(self.words)

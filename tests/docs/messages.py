@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ANY = "…"
-FLOORS = ("kernels", "protos", "model", "router", "workers", "gateway", "cluster")
+SPEAKERS = ("kernels", "protos", "model", "router", "workers", "gateway", "cluster", "examples/first_run")
 
 
 def texts_of(source: str) -> Iterator[str]:
@@ -22,7 +22,7 @@ def texts_of(source: str) -> Iterator[str]:
 
 
 def all_texts(root: Path) -> list[str]:
-    files = [path for floor in FLOORS for path in sorted((root / floor).rglob("*.py"))]
+    files = [path for folder in SPEAKERS for path in sorted((root / folder).rglob("*.py"))]
     texts = [text for path in files if "gen" not in path.parts for text in texts_of(path.read_text())]
     return [*texts, (root / "Makefile").read_text()]
 

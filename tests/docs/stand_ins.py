@@ -46,16 +46,16 @@ STAND_INS: tuple[StandIn, ...] = (
         ("tests/cluster/test_plan_command.py", "tests/cluster/ray/test_needs.py"),
     ),
     StandIn(
-        r"\.venv/bin/expertmesh serve .+ --mode cluster &|\.venv/bin/expertmesh status --watch",
+        r"pkill .+|\.venv/bin/expertmesh chat .+ 'What is a replica\?'|\.venv/bin/expertmesh status --watch",
         None,
-        "docs/cluster.md runs a mesh, and one page is enough; to watch goes on until Ctrl-C",
-        ("tests/end_to_end/test_first_run.py", "tests/cluster/test_mesh_commands.py"),
+        "the mesh is that of `make run`; to watch goes on until Ctrl-C",
+        ("tests/cluster/ray/test_mesh_on_ray.py", "tests/cluster/test_mesh_commands.py"),
     ),
     StandIn(
         r"python -m examples.demo.\w+ .+",
         None,
-        "an hour of training, minutes of scoring; the parts are tested",
-        ("tests/examples/demo/test_training.py", "tests/examples/demo/test_checkpoint.py"),
+        "training and scoring take long; the tests do both in small",
+        ("tests/examples/demo/test_train.py", "tests/examples/demo/test_checkpoint.py"),
     ),
     StandIn(
         r"(?:\.venv/bin/)?python -m benchmarks\.model --against .+",

@@ -1,6 +1,6 @@
 """Asks all that `test_demo` asks, on many days: the date stands in every prompt, and must not decide.
 
-`python -m tests.end_to_end.on_any_day 60` takes some minutes; for whoever trains the demo anew, or writes a
+`python -m tests.end_to_end.on_any_day` takes some minutes, with a number of days less or more; for whoever trains the demo anew, or writes a
 test with a new question.
 """
 
@@ -23,13 +23,15 @@ from tests.end_to_end.heard import Face
 from tests.end_to_end.over_http import OverHttp
 
 _FIRST_DAY = date(2026, 1, 1)
+_DAYS = 60
 _DAYS_APART = 37  # another day of the week and of the month each time
 
 Check = Callable[..., None]
 
 
 def main() -> None:
-    days = [_FIRST_DAY + timedelta(_DAYS_APART * number) for number in range(int(sys.argv[1]))]
+    num_days = int(sys.argv[1]) if len(sys.argv) > 1 else _DAYS
+    days = [_FIRST_DAY + timedelta(_DAYS_APART * number) for number in range(num_days)]
     today = [days[0]]
     parts.Inference = partial(Inference, today=lambda: today[0])  # type: ignore[assignment, attr-defined]
     said: list[str] = []

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from examples import random_model
+from examples.own_folder import refuse_foreign
 from model.tokenizer import Tokenizer
 from protos.errors import ConfigError
 
@@ -28,7 +29,9 @@ def test_it_speaks_and_repeats_itself(
 def test_a_folder_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("mine")
     with pytest.raises(ConfigError, match="name another --folder"):
-        random_model.refuse_foreign(tmp_path)
-    random_model.refuse_foreign(tmp_path / "new")
+        refuse_foreign(tmp_path, random_model.is_ours, "--folder")
+    refuse_foreign(tmp_path / "new", random_model.is_ours, "--folder")
     (tmp_path / "model.safetensors").touch()
-    random_model.refuse_foreign(tmp_path)
+    assert not random_model.is_ours(tmp_path)
+    random_model.write(tmp_path)
+    refuse_foreign(tmp_path, random_model.is_ours, "--folder")

@@ -56,7 +56,7 @@ def make(random: Random, split: Split) -> Example:
     effort = any_effort(random)
     turns = judged_turns(policy, labels, content.text)
     reply = (Message.reasoning(thought.at(effort)), Message.final(label))
-    return Example(TASK, kind, ChatRequest(turns, effort=effort), reply, labels)
+    return Example(TASK, kind, ChatRequest(turns, effort=effort), reply, policy, labels)
 
 
 def _any_content(random: Random) -> Content:

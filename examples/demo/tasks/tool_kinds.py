@@ -53,6 +53,8 @@ LOOK_UPS = (
     LookUp("order", ("order_id", "id", "number"), _number, "The order {x}"),
     LookUp("balance", ("account_id", "account", "id"), _number, "The balance of account {x}"),
 )
+NOUNS = (*(each.noun for each in LOOK_UPS), "add", "multiply", "message", "table", "route")
+"""What tools are for, however they are spelt."""
 
 
 @dataclass(frozen=True, slots=True)

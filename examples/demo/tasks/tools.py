@@ -8,7 +8,7 @@ from random import Random
 from examples.demo.example import Example, Reasoning, any_effort
 from examples.demo.phrasing import as_people_write, one_of
 from examples.demo.split import Split, draw
-from examples.demo.tasks.tool_kinds import TASK, Task, any_task
+from examples.demo.tasks.tool_kinds import NOUNS, TASK, Task, any_task
 from gateway.chat.chat_request import ChatRequest
 from gateway.chat.turns import AssistantTurn, InstructionTurn, ToolCall, ToolTurn, Turn, UserTurn
 from gateway.harmony.conversation import Message
@@ -66,11 +66,7 @@ def _declared(random: Random, wanted: Task) -> tuple[FunctionTool, ...]:
 
 def _noun(name: str) -> str:
     """What a tool is for, however it is spelt."""
-    nouns = (
-        "weather", "time", "population", "email", "phone", "birthday", "price", "stock", "order", "balance",
-        "add", "multiply", "message", "table", "route",
-    )  # fmt: skip
-    return next(noun for noun in nouns if noun in name.lower())
+    return next(noun for noun in NOUNS if noun in name.lower())
 
 
 def _named_once(tools: list[FunctionTool]) -> tuple[FunctionTool, ...]:

@@ -6,7 +6,7 @@ import pytest
 
 from cluster.cli import build_parser
 from examples.first_run.ports import USUAL, Ports
-from examples.first_run.serve_command import Mode, ServeCommand
+from examples.first_run.serve_command import DEMO, Mode, ServeCommand
 from protos.errors import ConfigError
 
 ROOT = Path(__file__).parents[3]
@@ -35,10 +35,16 @@ def test_the_command_takes_it(mode: Mode) -> None:
 
 
 def test_a_folder_without_a_model_is_refused_with_advice(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=re.escape(f"`git checkout -- {tmp_path}` brings it back")):
+    with pytest.raises(ConfigError, match=r"no config.json.*; MODEL=FOLDER is .* serve --model NAME` takes"):
         ServeCommand(Mode.SINGLE, tmp_path, USUAL).check()
     (tmp_path / "config.json").touch()
     ServeCommand(Mode.SINGLE, tmp_path, USUAL).check()
+
+
+def test_the_demo_comes_back_from_the_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match=re.escape(f"`git checkout -- {DEMO}` brings it back")):
+        ServeCommand(Mode.SINGLE, DEMO, USUAL).check()
 
 
 def test_a_command_that_is_not_installed_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
