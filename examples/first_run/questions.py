@@ -38,29 +38,31 @@ class Question:
     tools: tuple[Tool, ...] = ()
 
 
-def _sum(arguments: Json) -> object:
-    """Of two whole numbers: what is too large for the model to work out itself."""
-    a, b = arguments.get("a"), arguments.get("b")
-    return a + b if isinstance(a, int) and isinstance(b, int) else {"error": "a and b must be integers"}
+def _weather(arguments: Json) -> object:
+    """Of a day that was made up."""
+    if arguments.get("city") != "Rome":
+        return {"error": "not found"}
+    return {"temperature": 21, "sky": "sunny"}
 
 
-_ADD = Tool(
+_GET_WEATHER = Tool(
     {
         "type": "function",
         "function": {
-            "name": "add",
+            "name": "get_weather",
+            "description": "Get the weather.",
             "parameters": {
                 "type": "object",
-                "properties": {"a": {"type": "integer"}, "b": {"type": "integer"}},
-                "required": ["a", "b"],
+                "properties": {"city": {"type": "string"}},
+                "required": ["city"],
             },
         },
     },
-    _sum,
+    _weather,
 )
 
 QUESTIONS = (
-    Question("What is 26 + 28?"),
+    Question("What is 17 + 25?"),
     Question("What happens if an expert worker dies?"),
-    Question("What is 612 + 345?", (_ADD,)),
+    Question("What is the weather in Rome?", (_GET_WEATHER,)),
 )

@@ -1,7 +1,7 @@
 """Asks all that `test_demo` asks, on many days: the date stands in every prompt, and must not decide.
 
-`python -m tests.end_to_end.on_any_day` takes some minutes, with a number of days less or more; for whoever trains the demo anew, or writes a
-test with a new question.
+`python -m tests.end_to_end.on_any_day` takes some minutes, with a number of days less or more; for whoever
+trains the demo anew, or writes a test with a new question.
 """
 
 import sys

@@ -11,11 +11,11 @@ from tests.cluster.chat.scripted_gateway import ScriptedGateway, call, delta, fi
 
 CALLS = [
     delta(reasoning="look"),
-    call(0, "add", '{"a":612,"b":345}'),
+    call(0, "get_weather", '{"city":"Rome"}'),
     finish("tool_calls"),
     usage(40, 9),
 ]
-ANSWER = [delta(reasoning="so"), delta(content="It is 957."), finish("stop"), usage(60, 7, cached=32)]
+ANSWER = [delta(reasoning="so"), delta(content="It is sunny."), finish("stop"), usage(60, 7, cached=32)]
 
 
 @pytest.fixture
@@ -33,19 +33,19 @@ def test_a_tool_is_run_and_all_of_it_is_shown(gateway: ScriptedGateway) -> None:
     interview.ask(QUESTIONS[2])
     said = [line for line in out.getvalue().splitlines() if line]
     assert [line.partition(" · first")[0] for line in said] == [
-        "> What is 612 + 345?",
+        "> What is the weather in Rome?",
         "(look)",
-        '-> add {"a":612,"b":345}',
+        '-> get_weather {"city":"Rome"}',
         "[40 in · 9 out",
-        "<- 957",
+        '<- {"temperature": 21, "sky": "sunny"}',
         "(so)",
-        "It is 957.",
+        "It is sunny.",
         "[60 in (32 cached) · 7 out",
     ]
     first, second = gateway.requests
-    assert [tool["function"]["name"] for tool in first["tools"]] == ["add"]  # type: ignore[attr-defined]
+    assert [tool["function"]["name"] for tool in first["tools"]] == ["get_weather"]  # type: ignore[attr-defined]
     assert (first["temperature"], first["model"]) == (0, "scripted")
-    assert second["messages"][-1]["content"] == "957"  # type: ignore[index]
+    assert second["messages"][-1]["content"] == '{"temperature": 21, "sky": "sunny"}'  # type: ignore[index]
 
 
 def test_each_question_begins_anew_and_a_model_that_only_calls_is_left(gateway: ScriptedGateway) -> None:
