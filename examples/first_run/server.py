@@ -46,12 +46,17 @@ class Server:
                 yield self._said.get_nowait()
 
     def close(self) -> None:
-        """Each further signal to us makes it quicker: what runs is cut off, then the process is killed."""
+        """Each further signal to us makes it quicker: what runs is cut off, then the process is killed.
+
+        In the end nothing of its group is left.
+        """
         for number in (signal.SIGINT, signal.SIGINT, signal.SIGKILL):
             self._process.send_signal(number)
             with suppress(SystemExit):
                 self._process.wait()
                 break
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)  # agents of a Ray that was cut off live on
         self._listening.join()
         assert self._process.stdout is not None
         self._process.stdout.close()

@@ -59,9 +59,11 @@ class RunProcess:
             below |= more
         return {int(row[0]): row[2] for row in rows if int(row[0]) in below}
 
-    def interrupt(self) -> int:
-        """-> its status."""
-        self._process.send_signal(signal.SIGINT)
+    def interrupt(self, times: int = 1) -> int:
+        """-> its status. Somebody impatient does it twice, or thrice."""
+        for _ in range(times):
+            self._process.send_signal(signal.SIGINT)
+            time.sleep(0.3)
         return self.wait_end()
 
     def wait_end(self) -> int:

@@ -52,6 +52,19 @@ def test_a_mesh_and_another_run_beside_it(folder: Path) -> None:
             run.close()
 
 
+@pytest.mark.parametrize("times", [2, 3])
+def test_who_cannot_wait_leaves_nothing_either(folder: Path, times: int) -> None:
+    run = RunProcess(folder, "--mode", "cluster")
+    try:
+        run.wait_last_line()
+        processes = run.processes()
+        assert run.interrupt(times) == 0, run.text
+        assert still_there(processes) == {}
+        assert list(folder.iterdir()) == []
+    finally:
+        run.close()
+
+
 def test_a_reader_that_leaves_ends_it(folder: Path) -> None:
     """As `make run | head -1` does."""
     run = RunProcess(folder, "--mode", "single", enough="> What is 17 + 25?")
