@@ -5,6 +5,7 @@
 #include "dense_tile.h"
 #include "grouped_matmul.h"
 #include "paired_rows.h"
+#include "tile_runs.h"
 
 namespace expertmesh {
 namespace {
@@ -74,7 +75,8 @@ extern "C" __attribute__((visibility("default"))) expertmesh::Status expertmesh_
     const int64_t num_tiles = (work->num_outs + DENSE_TILE_OUTS - 1) / DENSE_TILE_OUTS;
 #pragma omp parallel for num_threads(num_threads) if (work->num_rows >= ROWS_WORTH_THREADS)
     for (int64_t row = 0; row < work->num_rows; ++row) x.bring(row);
-#pragma omp parallel for num_threads(num_threads) schedule(dynamic)
+    const int64_t in_a_run = tiles_in_a_run(num_tiles, num_threads);
+#pragma omp parallel for num_threads(num_threads) schedule(dynamic, in_a_run)
     for (int64_t tile = 0; tile < num_tiles; ++tile) run_tile(*work, x, multiply, tile * DENSE_TILE_OUTS);
     return Status::done;
 }

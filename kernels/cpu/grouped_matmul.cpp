@@ -8,6 +8,7 @@
 
 #include "lane_order.h"
 #include "rows.h"
+#include "tile_runs.h"
 
 namespace expertmesh {
 namespace {
@@ -99,7 +100,8 @@ Status run(const GroupedMatmul& work, const Epilogue& epilogue) {
     const int num_threads = useful_threads(work);
 #pragma omp parallel for num_threads(num_threads) if (work.num_rows >= ROWS_WORTH_THREADS)
     for (int64_t row = 0; row < work.num_rows; ++row) x->prepare(row);
-#pragma omp parallel for num_threads(num_threads) schedule(dynamic)
+    const int64_t in_a_run = tiles_in_a_run(num_tasks, num_threads);
+#pragma omp parallel for num_threads(num_threads) schedule(dynamic, in_a_run)
     for (int64_t task = 0; task < num_tasks; ++task) tile_run.run(tasks[task]);
     return Status::done;
 }
