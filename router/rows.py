@@ -113,6 +113,8 @@ def _widths(row_format: RowFormat, hidden: int) -> tuple[int, ...]:
 
 
 def _bytes_of(tensor: Tensor) -> memoryview:
+    if not tensor.numel():
+        return memoryview(b"")  # what is empty has no other view of bytes
     return tensor.contiguous().view(torch.uint8).numpy().data.cast("B")
 
 
@@ -122,4 +124,6 @@ def _matrix(section: memoryview, num_rows: int, width: int) -> Tensor:
         raise MalformedFrameError(
             f"a section has {section.nbytes} bytes; {num_rows} rows of {width} bytes were announced"
         )
-    return torch.from_numpy(np.frombuffer(section, dtype=np.uint8).reshape(num_rows, width).copy())
+    matrix = torch.empty(num_rows, width, dtype=torch.uint8)
+    matrix.numpy()[:] = np.frombuffer(section, dtype=np.uint8).reshape(num_rows, width)
+    return matrix

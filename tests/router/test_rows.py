@@ -160,3 +160,12 @@ def test_a_frame_names_a_format_that_there_is() -> None:
     assert row_format_of(read) is RowFormat.MXFP8
     with pytest.raises(MalformedFrameError, match="row format 3"):
         row_format_of(read)
+
+
+@pytest.mark.parametrize("row_format", [RowFormat.FLOAT32, RowFormat.BFLOAT16])
+def test_no_rows_are_rows_too(row_format: RowFormat) -> None:
+    """What a stage answers where no token of a step wants logits."""
+    dtype = torch.bfloat16 if row_format is RowFormat.BFLOAT16 else torch.float32
+    sections = [memoryview(section) for section in pack_rows(torch.empty(0, 64, dtype=dtype), row_format)]
+    found = unpack_rows(sections, row_format, 0, 64, dtype)
+    assert (found.shape, found.dtype) == ((0, 64), dtype)

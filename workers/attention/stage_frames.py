@@ -155,6 +155,8 @@ def _width(view: LayerView) -> int:
 
 
 def _bytes_of(tensor: Tensor) -> memoryview:
+    if not tensor.numel():
+        return memoryview(b"")  # what is empty has no other view of bytes
     return tensor.cpu().contiguous().numpy().data.cast("B")
 
 
