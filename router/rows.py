@@ -49,6 +49,11 @@ def exact_format(dtype: torch.dtype) -> RowFormat:
     return _DTYPE_TO_FORMAT[dtype]
 
 
+def bytes_of(tensor: Tensor) -> memoryview:
+    """Of a tensor of any type, shape and device, also an empty one."""
+    return tensor.cpu().contiguous().flatten().view(torch.uint8).numpy().data
+
+
 def num_bytes(row_format: RowFormat, hidden: int) -> int:
     """Of one row on the wire."""
     of_value = _FORMAT_TO_BYTES.get(row_format)
@@ -59,9 +64,9 @@ def pack_rows(rows: Tensor, row_format: RowFormat) -> list[memoryview]:
     """rows: [rows, hidden] contiguous, on any device -> the sections of a frame."""
     if row_format is RowFormat.MXFP8:
         values, exponents = mxfp8.pack(rows)
-        return [_bytes_of(values.cpu()), _bytes_of(exponents.cpu())]
+        return [bytes_of(values), bytes_of(exponents)]
     assert _FORMAT_TO_DTYPE[row_format] == rows.dtype, "rows travel as they are, or in MXFP8"
-    return [_bytes_of(rows.cpu())]
+    return [bytes_of(rows)]
 
 
 def unpack_rows(
@@ -97,7 +102,7 @@ def exact_rows(
 ) -> memoryview:
     """The bytes of [rows, hidden] in `dtype`: those that came, where they came as they are."""
     if row_format is RowFormat.MXFP8:
-        return _bytes_of(unpack_rows(sections, row_format, num_rows, hidden, dtype))
+        return bytes_of(unpack_rows(sections, row_format, num_rows, hidden, dtype))
     return sections[0]
 
 
@@ -110,12 +115,6 @@ def _widths(row_format: RowFormat, hidden: int) -> tuple[int, ...]:
     if row_format is RowFormat.MXFP8:
         return hidden, -(-hidden // mxfp8.BLOCK)
     return (_FORMAT_TO_BYTES[row_format] * hidden,)
-
-
-def _bytes_of(tensor: Tensor) -> memoryview:
-    if not tensor.numel():
-        return memoryview(b"")  # what is empty has no other view of bytes
-    return tensor.contiguous().view(torch.uint8).numpy().data.cast("B")
 
 
 def _matrix(section: memoryview, num_rows: int, width: int) -> Tensor:

@@ -27,10 +27,7 @@ def export(network: TrainedNetwork, folder: Path) -> None:
 
 def exported_weights(network: TrainedNetwork) -> ModelWeights:
     num_experts = network.config.num_experts
-    layers = []
-    for layer in network.layers:
-        assert isinstance(layer, TrainedLayer)
-        layers.append(layer)
+    layers = network.trained_layers
     return ModelWeights(
         embedding=_dense(network.embedding),
         attention={index: _attention(layer) for index, layer in enumerate(layers)},

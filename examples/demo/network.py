@@ -6,7 +6,9 @@ to MXFP4 in every step. Not here: how experts are run (`trained_experts`) and wh
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -72,18 +74,22 @@ class TrainedNetwork(nn.Module):
             torch.randn(config.vocab_size, config.hidden_size, generator=generator) * 0.3
         )
         self.layers = nn.ModuleList(TrainedLayer(config, generator) for _ in range(config.num_layers))
-        _look_back(self.layers[0], config, self._rotary)
+        _look_back(self.trained_layers[0], config, self._rotary)
         self.norm = nn.Parameter(torch.ones(config.hidden_size))
         # From the same directions as the embedding, so that a token which is attended to can be said at once.
         self.unembedding = nn.Parameter(self.embedding.detach() * 0.1)
+
+    @property
+    def trained_layers(self) -> Sequence[TrainedLayer]:
+        """`layers`, of which torch does not say what they are."""
+        return [cast(TrainedLayer, layer) for layer in self.layers]
 
     def forward(self, batch: Batch) -> Output:
         hidden = nn.functional.embedding(batch.token_ids, self.embedding)  # [N, hidden]
         cos = self._rotary.cos[batch.positions][:, None]  # [N, 1, head_dim / 2]
         sin = self._rotary.sin[batch.positions][:, None]
         imbalances, loads = [], []
-        for layer, kind in zip(self.layers, self.config.layer_kinds, strict=True):
-            assert isinstance(layer, TrainedLayer)
+        for layer, kind in zip(self.trained_layers, self.config.layer_kinds, strict=True):
             window = self.config.sliding_window if kind is LayerKind.SLIDING else None
             normed = self._rmsnorm(hidden, layer.attention_norm)
             hidden = hidden + self._attend(layer, normed, batch, (cos, sin), window)
@@ -148,14 +154,13 @@ class TrainedNetwork(nn.Module):
 
 
 @torch.no_grad()
-def _look_back(layer: nn.Module, config: ModelConfig, rotary: RotaryTable) -> None:
+def _look_back(layer: TrainedLayer, config: ModelConfig, rotary: RotaryTable) -> None:
     """The query heads of the layer's first key head begin by attending to the token one, two, three … places
     before.
 
     To copy, a layer must find where the present token stood before, and take what followed it; for that each
     token must know what it follows. Networks come to that by themselves, but late.
     """
-    assert isinstance(layer, TrainedLayer)
     half, group = config.head_dim // 2, config.num_query_heads // config.num_kv_heads
     fast = min(_FAST_ROTATIONS, half)
     weights = layer.qkv.view(-1, config.head_dim, config.hidden_size)  # by heads: queries, then keys, values

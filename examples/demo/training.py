@@ -75,7 +75,7 @@ def _learn(network: TrainedNetwork, batch: Batch, balance: float) -> tuple[float
 
 
 def _optimizers(network: TrainedNetwork, recipe: Recipe) -> tuple[torch.optim.Optimizer, ...]:
-    matrices = [matrix for layer in network.layers for matrix in _matrices(layer)]
+    matrices = [matrix for layer in network.trained_layers for matrix in _matrices(layer)]
     inside = {id(matrix) for matrix in matrices}
     others = [parameter for parameter in network.parameters() if id(parameter) not in inside]
     return (
@@ -84,6 +84,5 @@ def _optimizers(network: TrainedNetwork, recipe: Recipe) -> tuple[torch.optim.Op
     )
 
 
-def _matrices(layer: nn.Module) -> tuple[nn.Parameter, ...]:
-    assert isinstance(layer, TrainedLayer)
+def _matrices(layer: TrainedLayer) -> tuple[nn.Parameter, ...]:
     return layer.qkv, layer.output, layer.gate_up, layer.down

@@ -15,7 +15,7 @@ class Tool:
     """`declared` as the OpenAI API has it; `answer` takes the arguments."""
 
     declared: Json
-    answer: Callable[[Json], object]
+    answer: Callable[[Json], Json]
 
     @property
     def name(self) -> object:
@@ -38,7 +38,7 @@ class Question:
     tools: tuple[Tool, ...] = ()
 
 
-def _weather(arguments: Json) -> object:
+def _weather(arguments: Json) -> Json:
     """Of a day that was made up."""
     if arguments.get("city") != "Rome":
         return {"error": "not found"}

@@ -46,7 +46,8 @@ STAND_INS: tuple[StandIn, ...] = (
         ("tests/cluster/test_plan_command.py", "tests/cluster/ray/test_needs.py"),
     ),
     StandIn(
-        r"pkill .+|\.venv/bin/expertmesh chat .+ 'What is a replica\?'|\.venv/bin/expertmesh status --watch",
+        r"pkill -9 -f '\^ray::expert-0'|"
+        r"\.venv/bin/expertmesh (?:chat .+ 'What is a replica\?'|status --watch)",
         None,
         "the mesh is that of `make run`; to watch goes on until Ctrl-C",
         ("tests/cluster/ray/test_mesh_on_ray.py", "tests/cluster/test_mesh_commands.py"),

@@ -17,7 +17,7 @@ from model.step_batch import LayerView, StepBatch
 from protos.errors import MalformedFrameError
 from router.field_reader import FieldReader
 from router.frame import Frame, FrameKind, encode
-from router.rows import exact_format, pack_rows, row_format_of, unpack_rows
+from router.rows import bytes_of, exact_format, pack_rows, row_format_of, unpack_rows
 
 
 class StageStep(NamedTuple):
@@ -41,7 +41,7 @@ class StageStep(NamedTuple):
             _width(batch.full),
             _width(batch.sliding),
         )
-        numbers = [_bytes_of(tensor) for tensor in _numbers_of(batch)]
+        numbers = [bytes_of(tensor) for tensor in _numbers_of(batch)]
         return encode(FrameKind.STEP, fields, (*numbers, *pack_rows(self.hidden, row_format)))
 
     @classmethod
@@ -152,12 +152,6 @@ def _assembled(numbers: Sequence[Tensor], widths: tuple[int, int], num_single: i
 def _width(view: LayerView) -> int:
     """Of its page table."""
     return view.queries.table.pages.shape[1]
-
-
-def _bytes_of(tensor: Tensor) -> memoryview:
-    if not tensor.numel():
-        return memoryview(b"")  # what is empty has no other view of bytes
-    return tensor.cpu().contiguous().numpy().data.cast("B")
 
 
 def _integers(section: memoryview) -> Tensor:

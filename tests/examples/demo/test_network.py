@@ -9,7 +9,7 @@ import torch
 from examples.demo.batches import make_batch
 from examples.demo.curriculum import examples
 from examples.demo.export import export
-from examples.demo.network import TrainedLayer, TrainedNetwork
+from examples.demo.network import TrainedNetwork
 from examples.demo.recipe import DEMO_CONFIG
 from examples.demo.rendering import ExampleRenderer
 from examples.demo.split import Split
@@ -91,8 +91,7 @@ def test_conversations_do_not_see_each_other(renderer: ExampleRenderer) -> None:
 def test_heads_of_the_first_layer_begin_by_looking_back() -> None:
     """Whatever the tokens are: the first by one place, the next by two, and so on."""
     network = TrainedNetwork(DEMO_CONFIG, seed=5, products=torch.float32)
-    config, layer = DEMO_CONFIG, network.layers[0]
-    assert isinstance(layer, TrainedLayer)
+    config, layer = DEMO_CONFIG, network.trained_layers[0]
     length, num_heads = 50, config.num_query_heads // config.num_kv_heads
     x = torch.randn(length, config.hidden_size, generator=torch.Generator().manual_seed(1))
     heads = torch.nn.functional.linear(x, layer.qkv, layer.qkv_bias).view(length, -1, config.head_dim)
