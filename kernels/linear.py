@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from kernels.compact import Matrix
 from kernels.cpu.dense_kernels import dense_kernels_for
 from kernels.cpu.settings import DEFAULT_SETTINGS, CpuKernelSettings
 
@@ -21,7 +22,7 @@ _WIDENED_OUTS = 4096
 
 def linear(
     x: Tensor,
-    weight: Tensor,
+    weight: Matrix,
     bias: Tensor | None,
     row_tile: int | None = None,
     cpu_kernels: CpuKernelSettings = DEFAULT_SETTINGS,
@@ -30,7 +31,8 @@ def linear(
     kernels = dense_kernels_for(x, weight, bias, cpu_kernels)
     if kernels is not None:
         return kernels.linear(x, weight, bias)
-    return linear_reference(x, weight, bias, row_tile)
+    whole = weight if isinstance(weight, Tensor) else weight.unpacked()
+    return linear_reference(x, whole, bias, row_tile)
 
 
 def linear_reference(x: Tensor, weight: Tensor, bias: Tensor | None, row_tile: int | None = None) -> Tensor:

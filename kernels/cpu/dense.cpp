@@ -1,7 +1,8 @@
-// y = x Wᵀ + b with W in bfloat16: tiles of W over threads. Who computes a tile does not show in its bits.
+// y = x Wᵀ + b with W in bfloat16: in twelve or sixteen bits a value: tiles of W over threads. Who computes a tile does not show in its bits.
 
 #include <algorithm>
 
+#include "compact_rows.h"
 #include "dense_tile.h"
 #include "grouped_matmul.h"
 #include "paired_rows.h"
@@ -17,7 +18,8 @@ constexpr int64_t ROWS_WORTH_THREADS = 16;            // to bring into order: so
 struct DenseMatmul {
     int64_t num_rows, width, num_outs;
     const void* x;            // [num_rows, width], type
-    const uint16_t* weights;  // [num_outs, width] bfloat16
+    const uint16_t* weights;  // [num_outs, width] bfloat16; null where the matrix is compact
+    CompactRows compact;
     const void* bias;         // [num_outs], bias_type, or null
     void* result;             // [num_rows, num_outs], type
     ScalarType type, bias_type;
@@ -25,41 +27,87 @@ struct DenseMatmul {
     int32_t num_threads;
 };
 
-MultiplyDense multiply_dense_of(InstructionSet instructions) {
-#if defined(__x86_64__)
-    if (instructions == InstructionSet::avx512) return multiply_dense_avx512;
-    if (instructions == InstructionSet::avx2) return multiply_dense_avx2;
-#endif
-    (void)instructions;
-    return multiply_dense_plain;
+// The matrix rows from `first` on.
+StoredRows rows_from(const DenseMatmul& work, const StoredRows& rows, int64_t first) {
+    return {rows.weights + first * work.width, rows.width};
 }
 
-// Every row against one tile.
-void run_tile(const DenseMatmul& work, const PairedRows& x, MultiplyDense multiply, int64_t first_out) {
-    const int64_t num_outs = std::min(DENSE_TILE_OUTS, work.num_outs - first_out);
-    const DenseTile tile{work.weights + first_out * work.width, num_outs, work.width};
-    float bias[DENSE_TILE_OUTS] = {};
-    for (int64_t out = 0; work.bias != nullptr && out < num_outs; ++out) {
-        bias[out] = read_scalar(work.bias, work.bias_type, first_out + out);
-    }
-    for (int64_t first_row = 0; first_row < work.num_rows; first_row += DENSE_PASS_ROWS) {
-        const int64_t num_rows = std::min(DENSE_PASS_ROWS, work.num_rows - first_row);
-        const float* rows[DENSE_PASS_ROWS] = {};
-        float sums[DENSE_PASS_ROWS * DENSE_TILE_OUTS];
-        for (int64_t row = 0; row < num_rows; ++row) rows[row] = x.row(first_row + row);
-        multiply(tile, rows, num_rows, sums);
-        for (int64_t row = 0; row < num_rows; ++row) {
-            const int64_t start = (first_row + row) * work.num_outs + first_out;
-            for (int64_t out = 0; out < num_outs; ++out) {
-                write_scalar(work.result, work.type, start + out, sums[row * DENSE_TILE_OUTS + out] + bias[out]);
+CompactRows rows_from(const DenseMatmul&, const CompactRows& rows, int64_t first) {
+    CompactRows from = rows;
+    from.lines += first * rows.num_lines * LINE_BYTES;
+    from.has_others += first * words_of(rows.num_lines);
+    return from;
+}
+
+// Every row of activations against one tile.
+template <typename Rows>
+class TileRun {
+   public:
+    TileRun(const DenseMatmul& work, const Rows& rows, const PairedRows& x, MultiplyRows<Rows> multiply)
+        : work_(work), rows_(rows), x_(x), multiply_(multiply) {}
+
+    void run(int64_t first_out) const {
+        const int64_t num_outs = std::min(DENSE_TILE_OUTS, work_.num_outs - first_out);
+        const Rows rows = rows_from(work_, rows_, first_out);
+        float bias[DENSE_TILE_OUTS] = {};
+        for (int64_t out = 0; work_.bias != nullptr && out < num_outs; ++out) {
+            bias[out] = read_scalar(work_.bias, work_.bias_type, first_out + out);
+        }
+        for (int64_t group = 0; group < x_.num_groups(); ++group) {
+            float sums[MOST_ROWS_TOGETHER * DENSE_TILE_OUTS];
+            const int64_t num_rows = x_.rows_of(group);
+            multiply_(rows, num_outs, x_.values(group), num_rows, sums);
+            for (int64_t row = 0; row < num_rows; ++row) {
+                float* of_row = sums + row * DENSE_TILE_OUTS;
+                for (int64_t out = 0; out < num_outs; ++out) of_row[out] += bias[out];
+                const int64_t start = (x_.first_row(group) + row) * work_.num_outs + first_out;
+                write_scalars(work_.result, work_.type, start, of_row, num_outs);
             }
         }
     }
-}
+
+   private:
+    const DenseMatmul& work_;
+    const Rows& rows_;
+    const PairedRows& x_;
+    MultiplyRows<Rows> multiply_;
+};
 
 int useful_threads(const DenseMatmul& work) {
     const int64_t size = work.num_rows * work.num_outs * work.width;
     return static_cast<int>(std::clamp<int64_t>(size / WORTH_A_THREAD, 1, work.num_threads));
+}
+
+template <typename Rows>
+Status run(const DenseMatmul& work, const Rows& rows, const MultiplyDense<Rows>& of) {
+    PairedRows x(work.x, work.type, work.num_rows, work.width, of.most_together);
+    if (!x.has_memory()) return Status::out_of_memory;
+    const TileRun<Rows> tile_run(work, rows, x, of.multiply);
+    const int num_threads = useful_threads(work);
+    const int64_t num_tiles = (work.num_outs + DENSE_TILE_OUTS - 1) / DENSE_TILE_OUTS;
+#pragma omp parallel for num_threads(num_threads) if (work.num_rows >= ROWS_WORTH_THREADS)
+    for (int64_t group = 0; group < x.num_groups(); ++group) x.bring(group);
+    const int64_t in_a_run = tiles_in_a_run(num_tiles, num_threads);
+#pragma omp parallel for num_threads(num_threads) schedule(dynamic, in_a_run)
+    for (int64_t tile = 0; tile < num_tiles; ++tile) tile_run.run(tile * DENSE_TILE_OUTS);
+    return Status::done;
+}
+
+Status run_stored(const DenseMatmul& work) {
+    const StoredRows rows{work.weights, work.width};
+#if defined(__x86_64__)
+    if (work.instructions == InstructionSet::avx512) return run(work, rows, STORED_AVX512);
+    if (work.instructions == InstructionSet::avx2) return run(work, rows, STORED_AVX2);
+#endif
+    return run(work, rows, STORED_PLAIN);
+}
+
+Status run_compact(const DenseMatmul& work) {
+#if defined(__x86_64__)
+    if (work.instructions == InstructionSet::avx512) return run(work, work.compact, COMPACT_AVX512);
+    if (work.instructions == InstructionSet::avx2) return run(work, work.compact, COMPACT_AVX2);
+#endif
+    return Status::not_here;
 }
 
 }  // namespace
@@ -67,16 +115,5 @@ int useful_threads(const DenseMatmul& work) {
 
 extern "C" __attribute__((visibility("default"))) expertmesh::Status expertmesh_dense(
     const expertmesh::DenseMatmul* work) {
-    using namespace expertmesh;
-    PairedRows x(work->x, work->type, work->num_rows, work->width);
-    if (!x.has_memory()) return Status::out_of_memory;
-    const MultiplyDense multiply = multiply_dense_of(work->instructions);
-    const int num_threads = useful_threads(*work);
-    const int64_t num_tiles = (work->num_outs + DENSE_TILE_OUTS - 1) / DENSE_TILE_OUTS;
-#pragma omp parallel for num_threads(num_threads) if (work->num_rows >= ROWS_WORTH_THREADS)
-    for (int64_t row = 0; row < work->num_rows; ++row) x.bring(row);
-    const int64_t in_a_run = tiles_in_a_run(num_tiles, num_threads);
-#pragma omp parallel for num_threads(num_threads) schedule(dynamic, in_a_run)
-    for (int64_t tile = 0; tile < num_tiles; ++tile) run_tile(*work, x, multiply, tile * DENSE_TILE_OUTS);
-    return Status::done;
+    return work->weights == nullptr ? expertmesh::run_compact(*work) : expertmesh::run_stored(*work);
 }

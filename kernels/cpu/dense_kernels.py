@@ -12,6 +12,7 @@ from functools import cache
 import torch
 from torch import Tensor
 
+from kernels.compact import CompactMatrix, Matrix
 from kernels.cpu.library import load_cpu_kernels
 from kernels.cpu.numbers import DTYPE_TO_NUMBER, PATH_TO_NUMBER, can_read
 from kernels.cpu.settings import CpuKernelSettings, CpuPath
@@ -24,7 +25,10 @@ class _DenseMatmul(ctypes.Structure):
 
     _fields_ = (
         *((name, c_int64) for name in ("num_rows", "width", "num_outs")),
-        *((name, c_void_p) for name in ("x", "weights", "bias", "result")),
+        *((name, c_void_p) for name in ("x", "weights")),
+        *((name, c_void_p) for name in ("lines", "has_others", "upper_bytes", "others")),
+        ("num_lines", c_int64),
+        *((name, c_void_p) for name in ("bias", "result")),
         *((name, c_int32) for name in ("type", "bias_type", "instructions", "num_threads")),
     )
 
@@ -36,11 +40,11 @@ class DenseKernels:
     path: CpuPath
     library: ctypes.CDLL
 
-    def linear(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    def linear(self, x: Tensor, weight: Matrix, bias: Tensor | None) -> Tensor:
         """Shapes as in kernels.linear."""
         x = x.contiguous()
         num_rows, width = x.shape
-        num_outs = len(weight)
+        num_outs = weight.shape[0]
         assert weight.shape[1] == width, "the rows are not as wide as the matrix"
         result = x.new_empty(num_rows, num_outs)
         work = _DenseMatmul(
@@ -48,7 +52,7 @@ class DenseKernels:
             width,
             num_outs,
             x.data_ptr(),
-            weight.data_ptr(),
+            *_addresses(weight),
             None if bias is None else bias.data_ptr(),
             result.data_ptr(),
             DTYPE_TO_NUMBER[x.dtype],
@@ -61,17 +65,29 @@ class DenseKernels:
         return result
 
 
+def _addresses(weight: Matrix) -> tuple[int | None, ...]:
+    """From `weights` to `num_lines`."""
+    if isinstance(weight, Tensor):
+        return weight.data_ptr(), None, None, None, None, 0
+    parts = (weight.lines, weight.has_others, weight.upper_bytes, weight.others)
+    return None, *(part.data_ptr() for part in parts), weight.lines.shape[1]
+
+
 def dense_kernels_for(
-    x: Tensor, weight: Tensor, bias: Tensor | None, settings: CpuKernelSettings
+    x: Tensor, weight: Matrix, bias: Tensor | None, settings: CpuKernelSettings
 ) -> DenseKernels | None:
     """What computes these tensors; None: the reference."""
-    if weight.dtype is not torch.bfloat16 or not can_read(x):
-        return None
-    if not (can_read(weight) and weight.is_contiguous()):
+    if not can_read(x) or not _can_read_matrix(weight):
         return None
     if bias is not None and not (can_read(bias) and bias.is_contiguous()):
         return None
     return _load(settings)
+
+
+def _can_read_matrix(weight: Matrix) -> bool:
+    if isinstance(weight, CompactMatrix):
+        return True
+    return weight.dtype is torch.bfloat16 and can_read(weight) and weight.is_contiguous()
 
 
 @cache

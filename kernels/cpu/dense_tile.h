@@ -1,36 +1,48 @@
-// A tile of a bfloat16 matrix times some rows: the one function that each instruction set brings for dense layers.
+// A tile of a bfloat16 matrix times some rows: the functions that each instruction set brings for dense layers.
 //
-// The order of every sum is the same for each instruction set, number of rows and number of threads. A dot product
-// runs in 16 lanes; of each block of 32 inputs lane l adds input 2 · l, then input 2 · l + 1, each with one rounding;
-// in the end the lanes are added in a fixed tree (`total` in vector_plain.h).
+// The order of every sum is the same for each instruction set, form of the matrix, number of rows and number of
+// threads. A dot product runs in 16 lanes; of each block of 32 inputs lane l adds input 2 · l, then input 2 · l + 1,
+// each with one rounding; in the end the lanes are added in a fixed tree (`total` in vector_plain.h).
 //
-// Not here: threads, biases (dense.cpp).
+// Not here: threads, biases (dense.cpp); what a compact matrix is (compact_rows.h).
 
 #pragma once
 
 #include <cstdint>
 
+#include "compact_rows.h"
+
 namespace expertmesh {
 
 constexpr int DENSE_LANES = 16;
 constexpr int DENSE_BLOCK = 2 * DENSE_LANES;
+constexpr int DENSE_LINE = 2 * DENSE_BLOCK;  // inputs that are unpacked together
 
-// Consecutive rows of a matrix as a checkpoint has it.
-struct DenseTile {
-    const uint16_t* weights;  // [num_outs, width] bfloat16
-    int64_t num_outs;
+constexpr int64_t lines_of(int64_t width) { return (width + DENSE_LINE - 1) / DENSE_LINE; }
+
+// Consecutive rows of a matrix as a checkpoint has it: [num_outs, width] bfloat16.
+struct StoredRows {
+    const uint16_t* weights;
     int64_t width;
 };
 
 constexpr int64_t DENSE_TILE_OUTS = 32;
-constexpr int64_t DENSE_PASS_ROWS = 12;
 
-// rows: num_rows pointers, at most DENSE_PASS_ROWS, each to a row in pairs (paired_rows.h)
-// -> sums [num_rows, DENSE_TILE_OUTS].
-using MultiplyDense = void (*)(const DenseTile& tile, const float* const* rows, int64_t num_rows, float* sums);
+// Rows: [num_outs] of a matrix, DENSE_TILE_OUTS at most. x: num_x rows of activations that stand together
+// (paired_rows.h) -> sums [num_x, DENSE_TILE_OUTS].
+template <typename Rows>
+using MultiplyRows = void (*)(const Rows& rows, int64_t num_outs, const float* x, int64_t num_x, float* sums);
 
-void multiply_dense_plain(const DenseTile&, const float* const*, int64_t, float*);
-void multiply_dense_avx2(const DenseTile&, const float* const*, int64_t, float*);
-void multiply_dense_avx512(const DenseTile&, const float* const*, int64_t, float*);
+constexpr int64_t MOST_ROWS_TOGETHER = 8;
+
+// What an instruction set brings.
+template <typename Rows>
+struct MultiplyDense {
+    MultiplyRows<Rows> multiply;
+    int64_t most_together;  // rows of activations, MOST_ROWS_TOGETHER at most
+};
+
+extern const MultiplyDense<StoredRows> STORED_PLAIN, STORED_AVX2, STORED_AVX512;
+extern const MultiplyDense<CompactRows> COMPACT_AVX2, COMPACT_AVX512;
 
 }  // namespace expertmesh

@@ -14,7 +14,7 @@ enum class InstructionSet : int32_t { plain = 0, avx2 = 1, avx512 = 2 };
 
 enum class Activations : int32_t { float32 = 0, int8 = 1 };
 
-enum class Status : int32_t { done = 0, index_out_of_range = 1, out_of_memory = 2 };
+enum class Status : int32_t { done = 0, index_out_of_range = 1, out_of_memory = 2, not_here = 3 };
 
 struct GroupedMatmul {
     int64_t num_rows, num_assignments, num_experts, num_outs, num_blocks;

@@ -1,13 +1,25 @@
-// multiply_dense with AVX2 and FMA; model of the others: multiply_dense.h.
+// Dense layers with AVX2 and FMA; the body: multiply_dense.h.
 
-#include "vector_avx2.h"
+#include "pairs_avx2.h"
 
-#include "multiply_dense.h"
+#include "compact_lines.h"
 
 namespace expertmesh {
+namespace {
 
-void multiply_dense_avx2(const DenseTile& tile, const float* const* rows, int64_t num_rows, float* sums) {
-    multiply_dense(tile, rows, num_rows, sums);
+constexpr int TOGETHER = 3;  // whose sums, with two matrix rows, leave registers for what is multiplied
+
+void multiply_stored(const StoredRows& rows, int64_t num_outs, const float* x, int64_t num_x, float* sums) {
+    multiply_dense<TOGETHER>(StoredLines(rows), num_outs, x, num_x, sums);
 }
+
+void multiply_compact(const CompactRows& rows, int64_t num_outs, const float* x, int64_t num_x, float* sums) {
+    multiply_dense<TOGETHER>(CompactLines(rows), num_outs, x, num_x, sums);
+}
+
+}  // namespace
+
+const MultiplyDense<StoredRows> STORED_AVX2{multiply_stored, TOGETHER};
+const MultiplyDense<CompactRows> COMPACT_AVX2{multiply_compact, TOGETHER};
 
 }  // namespace expertmesh

@@ -1,48 +1,53 @@
-// Activations as float32 in the order of dense_tile.h: of each block of 32 the even ones, then the odd ones.
+// Activations as float32 in the order in which dense layers meet them.
 //
-// A row's last block is filled up with zeros.
+// Rows that meet a matrix together stand together: for each block of 32 inputs the even ones of every such row, then
+// the odd ones. A row's last line is filled up with zeros.
 
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
-#include <cstdlib>
-#include <memory>
 
 #include "dense_tile.h"
+#include "rows.h"
 #include "scalar_type.h"
 
 namespace expertmesh {
 
 class PairedRows {
    public:
-    // x: [num_rows, width]. Rows are brought into order one by one, by whichever thread.
-    PairedRows(const void* x, ScalarType type, int64_t num_rows, int64_t width)
-        : x_(x), type_(type), width_(width), padded_((width + DENSE_BLOCK - 1) / DENSE_BLOCK * DENSE_BLOCK),
-          floats_(static_cast<float*>(std::aligned_alloc(64, std::max<int64_t>(64, num_rows * padded_ * 4)))) {}
+    // x: [num_rows, width]. Groups are of nearly the same size, `most_together` at most.
+    PairedRows(const void* x, ScalarType type, int64_t num_rows, int64_t width, int64_t most_together)
+        : x_(x), type_(type), num_rows_(num_rows), width_(width), padded_(lines_of(width) * DENSE_LINE),
+          num_groups_((num_rows + most_together - 1) / most_together), floats_(num_rows * padded_) {}
 
-    bool has_memory() const { return floats_ != nullptr; }
+    bool has_memory() const { return floats_.get() != nullptr; }
 
-    const float* row(int64_t index) const { return floats_.get() + index * padded_; }
+    int64_t num_groups() const { return num_groups_; }
 
-    void bring(int64_t index) {
-        float* to = floats_.get() + index * padded_;
-        for (int64_t input = 0; input < padded_; ++input) {
-            const int64_t start = input / DENSE_BLOCK * DENSE_BLOCK, inside = input % DENSE_BLOCK;
-            const float value = input < width_ ? read_scalar(x_, type_, index * width_ + input) : 0.0f;
-            to[start + inside % 2 * DENSE_LANES + inside / 2] = value;
+    int64_t first_row(int64_t group) const { return group * num_rows_ / num_groups_; }
+
+    int64_t rows_of(int64_t group) const { return first_row(group + 1) - first_row(group); }
+
+    const float* values(int64_t group) const { return floats_.get() + first_row(group) * padded_; }
+
+    // Group by group, by whichever thread.
+    void bring(int64_t group) {
+        const int64_t first = first_row(group), count = rows_of(group);
+        for (int64_t row = 0; row < count; ++row) {
+            float* to = floats_.get() + first * padded_ + row * DENSE_LANES;
+            for (int64_t input = 0; input < padded_; ++input) {
+                const int64_t half = input / DENSE_BLOCK * 2 + input % 2;
+                const float value = input < width_ ? read_scalar(x_, type_, (first + row) * width_ + input) : 0.0f;
+                to[half * count * DENSE_LANES + input % DENSE_BLOCK / 2] = value;
+            }
         }
     }
 
    private:
-    struct Free {
-        void operator()(float* floats) const { std::free(floats); }
-    };
-
     const void* x_;
     ScalarType type_;
-    int64_t width_, padded_;
-    std::unique_ptr<float[], Free> floats_;
+    int64_t num_rows_, width_, padded_, num_groups_;
+    Unwritten<float> floats_;  // by group: [blocks, even or odd, rows of the group, DENSE_LANES]
 };
 
 }  // namespace expertmesh

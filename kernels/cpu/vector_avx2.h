@@ -43,19 +43,6 @@ inline Vector zero_where_less(Vector tried, Vector limit, Vector values) {
     return _mm256_andnot_ps(_mm256_cmp_ps(tried, limit, _CMP_LT_OQ), values);
 }
 
-inline __m256i load_pairs(const uint16_t* pairs) {
-    return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(pairs));
-}
-
-inline Vector evens(const uint16_t* pairs) {
-    return _mm256_castsi256_ps(_mm256_slli_epi32(load_pairs(pairs), 16));
-}
-
-inline Vector odds(const uint16_t* pairs) {
-    const __m256i upper = _mm256_set1_epi32(static_cast<int>(0xFFFF0000));
-    return _mm256_castsi256_ps(_mm256_and_si256(load_pairs(pairs), upper));
-}
-
 inline float total(const Vector (&sixteen)[2]) {
     const __m256 eight = _mm256_add_ps(sixteen[0], sixteen[1]);
     const __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));

@@ -43,15 +43,6 @@ inline Vector zero_where_less(Vector tried, Vector limit, Vector values) {
     return _mm512_mask_mov_ps(values, _mm512_cmp_ps_mask(tried, limit, _CMP_LT_OQ), _mm512_setzero_ps());
 }
 
-inline Vector evens(const uint16_t* pairs) {
-    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_loadu_si512(pairs), 16));
-}
-
-inline Vector odds(const uint16_t* pairs) {
-    const __m512i upper = _mm512_set1_epi32(static_cast<int>(0xFFFF0000));
-    return _mm512_castsi512_ps(_mm512_and_si512(_mm512_loadu_si512(pairs), upper));
-}
-
 inline float total(const Vector (&sixteen)[1]) {
     const __m256 upper = _mm256_castpd_ps(_mm512_extractf64x4_pd(_mm512_castps_pd(sixteen[0]), 1));
     const __m256 eight = _mm256_add_ps(_mm512_castps512_ps256(sixteen[0]), upper);

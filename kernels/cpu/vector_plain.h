@@ -85,15 +85,6 @@ inline Vector zero_where_less(Vector tried, Vector limit, Vector values) {
     return each([&](int l) { return tried.lane[l] < limit.lane[l] ? 0.0f : values.lane[l]; });
 }
 
-// The first of each of WIDTH pairs of bfloat16; `odds` are the second ones.
-inline Vector evens(const uint16_t* pairs) {
-    return each([=](int l) { return from_bits(static_cast<uint32_t>(pairs[2 * l]) << 16); });
-}
-
-inline Vector odds(const uint16_t* pairs) {
-    return each([=](int l) { return from_bits(static_cast<uint32_t>(pairs[2 * l + 1]) << 16); });
-}
-
 // Of sixteen lanes, halves onto halves: 16, 8, 4, 2, 1.
 inline float total(const Vector (&sixteen)[2]) {
     Vector lanes = sum(sixteen[0], sixteen[1]);

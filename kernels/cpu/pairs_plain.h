@@ -1,0 +1,43 @@
+// Pairs of bfloat16 in portable C++: the meaning of what AVX2 and AVX-512 do in a register.
+
+#pragma once
+
+#include <cstdint>
+
+#include "vector_plain.h"
+
+namespace expertmesh {
+namespace {
+
+// WIDTH of them.
+struct Pairs {
+    uint16_t values[2 * WIDTH];
+};
+
+// The same part, of the lanes, of a line's two blocks.
+struct TwoBlocks {
+    Pairs first, second;
+};
+
+// Elsewhere: in a register, rather than read anew by each instruction that takes it.
+inline void keep(Vector&) {}
+
+// The first of each pair; `odds` are the second ones.
+inline Vector evens(const Pairs& pairs) {
+    return each([&](int l) { return from_bits(static_cast<uint32_t>(pairs.values[2 * l]) << 16); });
+}
+
+inline Vector odds(const Pairs& pairs) {
+    return each([&](int l) { return from_bits(static_cast<uint32_t>(pairs.values[2 * l + 1]) << 16); });
+}
+
+// A line of a matrix as a checkpoint has it.
+inline TwoBlocks stored_blocks(const uint16_t* line, int part) {
+    TwoBlocks blocks;
+    std::memcpy(blocks.first.values, line + 2 * WIDTH * part, sizeof blocks.first);
+    std::memcpy(blocks.second.values, line + 32 + 2 * WIDTH * part, sizeof blocks.second);
+    return blocks;
+}
+
+}  // namespace
+}  // namespace expertmesh
