@@ -16,8 +16,10 @@ from torch import Tensor
 
 from benchmarks.interleaving import median_seconds
 from benchmarks.report import Row, compared, run
+from kernels.cpu.settings import DEFAULT_SETTINGS
 from kernels.route import Routing
 from model.checkpoint import Checkpoint, write_checkpoint
+from model.compact_weights import compact_weights
 from model.config import GPT_OSS_20B, ModelConfig, alternating_layers
 from model.dummy import dummy_weights
 from model.gpt_oss import GptOss
@@ -64,7 +66,7 @@ class InstantExperts:
 
 def measure(quick: bool) -> Sequence[Row]:
     config = QUICK_SIZE if quick else FULL_SIZE
-    weights = float32_weights(config)
+    weights = compact_weights(float32_weights(config), DEFAULT_SETTINGS)
     models = {
         OURS: LocalModel.of(config, weights, deterministic=True),
         PEER: LocalModel.of(config, weights),

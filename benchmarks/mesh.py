@@ -20,8 +20,10 @@ from benchmarks.engine import FULL_SIZE, NUM_REQUESTS, QUICK_SIZE, engine_tokens
 from benchmarks.interleaving import interleaved_medians
 from benchmarks.report import Row, compared, run
 from benchmarks.simulated_step import SimulatedMesh, step_times
+from kernels.cpu.settings import DEFAULT_SETTINGS
 from model.checkpoint import Checkpoint, write_checkpoint
 from model.checkpoint.fingerprint import fingerprint
+from model.compact_weights import compact_weights
 from model.config import ModelConfig
 from model.dummy import dummy_weights
 from model.local_model import LocalModel
@@ -51,6 +53,7 @@ def against_single_mode(quick: bool) -> Row:
         write_checkpoint(config, dummy_weights(config, seed=1), folder)
         checkpoint = Checkpoint.open(folder)
         weights = checkpoint.load(Selection.whole(config), dtype=torch.float32)
+        weights = compact_weights(weights, DEFAULT_SETTINGS)
         single = LocalModel.of(config, weights)
         with two_expert_workers(folder, config, fingerprint(checkpoint)) as experts:
             mesh = LocalModel.of(config, weights, experts=experts)

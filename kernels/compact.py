@@ -1,9 +1,9 @@
 """A bfloat16 matrix in twelve bits a value, every bit kept: a quarter less to hold, and to read.
 
 The upper byte of a value is its sign and most of its exponent; sixteen of them cover nearly all values of a
-trained matrix, so four bits name one. Kernels unpack it as they read (`kernels/cpu/compact_rows.h` says how the
-bytes stand, `kernels.cpu.compact_kernels` makes one). The sums, to the last bit, are those of the matrix as a
-checkpoint has it.
+trained matrix, so four bits name one. Kernels unpack it as they read (`kernels/cpu/compact_rows.h` says how
+the bytes stand, `kernels.cpu.compact_kernels` makes one). The sums, to the last bit, are those of the matrix
+as a checkpoint has it.
 """
 
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ class CompactMatrix:
         return self.lines.device
 
     @property
-    def num_bytes(self) -> int:
+    def nbytes(self) -> int:
         return sum(t.nbytes for t in (self.lines, self.has_others, self.upper_bytes, self.others))
 
     def unpacked(self) -> Tensor:
@@ -45,8 +45,9 @@ class CompactMatrix:
         indices = halves[marked][:, :4].contiguous().view(torch.int32)[:, 0]  # [lines that have others]
         upper[marked] = self.others[indices.long()]
         pairs = torch.stack([self.lines[..., :LINE_VALUES], upper], dim=-1)  # [out, lines, LINE_VALUES, 2]
-        placed = pairs.unflatten(2, (4, 2, 8)).transpose(2, 3)  # [out, lines, 2, 4, 8, 2]
-        return placed.reshape(*self.shape, 2).view(torch.bfloat16).squeeze(-1)
+        placed = pairs.view(*marked.shape, 4, 2, 8, 2).transpose(2, 3)  # [out, lines, 2, 4, 8, 2]
+        values: Tensor = placed.reshape(*self.shape, 2).view(torch.bfloat16).squeeze(-1)
+        return values
 
     def _lines_with_others(self) -> Tensor:
         bits = self.has_others[..., None] >> torch.arange(64, device=self.device) & 1  # [out, words, 64]
@@ -55,3 +56,8 @@ class CompactMatrix:
 
 Matrix = Tensor | CompactMatrix
 """What a dense layer multiplies with: [out, in]."""
+
+
+def stored(matrix: Matrix) -> Tensor:
+    """As a checkpoint has it."""
+    return matrix if isinstance(matrix, Tensor) else matrix.unpacked()

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from kernels.compact import Matrix
+from kernels.compact import Matrix, stored
 from kernels.cpu.dense_kernels import dense_kernels_for
 from kernels.cpu.settings import DEFAULT_SETTINGS, CpuKernelSettings
 
@@ -31,8 +31,7 @@ def linear(
     kernels = dense_kernels_for(x, weight, bias, cpu_kernels)
     if kernels is not None:
         return kernels.linear(x, weight, bias)
-    whole = weight if isinstance(weight, Tensor) else weight.unpacked()
-    return linear_reference(x, whole, bias, row_tile)
+    return linear_reference(x, stored(weight), bias, row_tile)
 
 
 def linear_reference(x: Tensor, weight: Tensor, bias: Tensor | None, row_tile: int | None = None) -> Tensor:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from kernels.attention import rows_are_equal_in_attention
+from kernels.compact import Matrix
 from kernels.cpu.attention_kernels import MOST_HEADS_A_GROUP
 from kernels.cpu.library import load_cpu_kernels
 from kernels.cpu.settings import DEFAULT_SETTINGS, CpuKernelSettings
@@ -54,7 +55,7 @@ def _cpu_kernels_take(config: ModelConfig, weights: ModelWeights, settings: CpuK
     """Whether they run every matmul; experts' they take whenever they take the others."""
     if weights.device.type != "cpu" or load_cpu_kernels(settings) is None:
         return False
-    are_in_bfloat16 = all(matrix.dtype is torch.bfloat16 for matrix in _dense_matrices(weights))
+    are_in_bfloat16 = all(matrix.dtype is torch.bfloat16 for matrix in _stored_matrices(weights))
     return are_in_bfloat16 and config.queries_per_kv_head <= MOST_HEADS_A_GROUP
 
 
@@ -71,11 +72,16 @@ def _holds(
 def _matrices(config: ModelConfig, weights: ModelWeights) -> Iterator[Tensor]:
     """Dense weights as they are; for the packed ones a stand-in of their shape, wherever they may be: so a
     process comes to the same tile whether it has experts or asks others for them."""
-    yield from _dense_matrices(weights)
+    yield from _stored_matrices(weights)
     yield from _expert_stand_ins(config, weights.activations, weights.device)
 
 
-def _dense_matrices(weights: ModelWeights) -> Iterator[Tensor]:
+def _stored_matrices(weights: ModelWeights) -> Iterator[Tensor]:
+    """Compact ones are for kernels alone, which need no tile."""
+    return (matrix for matrix in _dense_matrices(weights) if isinstance(matrix, Tensor))
+
+
+def _dense_matrices(weights: ModelWeights) -> Iterator[Matrix]:
     for layer in weights.attention.values():
         yield from (layer.qkv.weight, layer.output.weight, layer.gate.weight)
     if weights.unembedding is not None:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from kernels.attention import attention
+from kernels.compact import Matrix
 from kernels.cpu.settings import DEFAULT_SETTINGS, CpuKernelSettings
 from kernels.linear import linear
 from kernels.rmsnorm import add_rmsnorm, rmsnorm
@@ -100,7 +101,7 @@ class GptOss:
         routing = route(gate_logits, self.config.experts_per_token, self._cpu_kernels)
         return self._experts(layer, normed, routing)
 
-    def _linear(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    def _linear(self, x: Tensor, weight: Matrix, bias: Tensor | None) -> Tensor:
         return linear(x, weight, bias, self._row_tile, self._cpu_kernels)
 
 

@@ -6,6 +6,7 @@ import torch
 
 from kernels.cpu.library import CpuKernelsUnavailableError, load_cpu_kernels
 from kernels.cpu.settings import DEFAULT_SETTINGS, CpuKernelSettings
+from model.compact_weights import compact_weights
 from model.config import ModelConfig
 from model.determinism import deterministic_row_tile
 from model.experts import Experts, LocalExperts
@@ -39,20 +40,25 @@ class LocalModel:
     ) -> "LocalModel":
         """`experts` may be elsewhere; without them they are among the weights.
 
-        `arrange` brings those into the order of a GPU's kernels and takes over their memory.
+        `arrange` brings weights into the order of the device's kernels, and takes over their memory: on a GPU
+        the experts, on a CPU the dense matrices.
 
         On a CPU this builds the kernels, if that has not been done before: some seconds.
         """
         assert weights.embedding is not None, "this process has the embedding, though layers may be elsewhere"
-        if weights.embedding.device.type == "cpu":
+        on_cpu = weights.embedding.device.type == "cpu"
+        if on_cpu:
             _prepare(cpu_kernels)
         row_tile = deterministic_row_tile(config, weights, cpu_kernels) if deterministic else None
+        if arrange and on_cpu:
+            weights = compact_weights(weights, cpu_kernels)
+        is_arranged = arrange and not on_cpu
         if experts is None:
-            held = arrange_experts(weights.experts) if arrange else weights.experts
+            held = arrange_experts(weights.experts) if is_arranged else weights.experts
             experts = LocalExperts(held, config.swiglu_limit, row_tile, cpu_kernels)
-            weights = replace(weights, experts={}) if arrange else weights
+            weights = replace(weights, experts={}) if is_arranged else weights
         forward_pass = GptOss(config, weights, experts, row_tile, cpu_kernels)
-        return cls(config, weights, forward_pass, row_tile, arrange)
+        return cls(config, weights, forward_pass, row_tile, is_arranged)
 
     @property
     def dtype(self) -> torch.dtype:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from kernels.compact import Matrix
 from kernels.mxfp4 import PackedMatrix
 from model.config import ModelConfig
 
@@ -19,7 +20,7 @@ from model.config import ModelConfig
 class DenseMatrix:
     """A linear layer with a bias."""
 
-    weight: Tensor  # [out, in]
+    weight: Matrix  # [out, in]
     bias: Tensor  # [out]
 
 
@@ -57,7 +58,7 @@ class UnembeddingWeights:
     """The final norm and the projection to the vocabulary."""
 
     norm: Tensor  # [hidden]
-    projection: Tensor  # [vocab, hidden], no bias
+    projection: Matrix  # [vocab, hidden], no bias
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from benchmarks.model.gguf_file import GgufTensor, Metadata, TensorType, write_gguf_file
 from benchmarks.report import BenchmarkError
+from kernels.compact import stored
 from kernels.mxfp4 import BLOCK_VALUES, PackedMatrix
 from model.checkpoint import Checkpoint
 from model.config import ModelConfig, alternating_layers
@@ -36,7 +37,7 @@ def write_gguf_model(folder: Path, file: Path) -> None:
     assert weights.unembedding is not None
     tensors = [
         _dense("token_embd.weight", weights.embedding),
-        _dense("output.weight", weights.unembedding.projection),
+        _dense("output.weight", stored(weights.unembedding.projection)),
         _float32("output_norm.weight", weights.unembedding.norm),
     ]
     for layer in range(config.num_layers):
@@ -109,12 +110,12 @@ def _attention_tensors(
     yield _float32(f"{prefix}.attn_sinks.weight", weights.sinks)
     kv_width = config.num_kv_heads * config.head_dim
     widths = [config.query_width, kv_width, kv_width]
-    matrices = torch.split(weights.qkv.weight, widths)
+    matrices = torch.split(stored(weights.qkv.weight), widths)
     biases = torch.split(weights.qkv.bias, widths)
     for letter, matrix, bias in zip("qkv", matrices, biases, strict=True):
         yield _dense(f"{prefix}.attn_{letter}.weight", matrix)
         yield _float32(f"{prefix}.attn_{letter}.bias", bias)
-    yield _dense(f"{prefix}.attn_output.weight", weights.output.weight)
+    yield _dense(f"{prefix}.attn_output.weight", stored(weights.output.weight))
     yield _float32(f"{prefix}.attn_output.bias", weights.output.bias)
     yield from _float32_matrix(f"{prefix}.ffn_gate_inp", weights.gate)
 
@@ -157,7 +158,7 @@ def _float32(name: str, tensor: Tensor) -> GgufTensor:
 
 
 def _float32_matrix(prefix: str, matrix: DenseMatrix) -> Iterator[GgufTensor]:
-    yield _float32(f"{prefix}.weight", matrix.weight)
+    yield _float32(f"{prefix}.weight", stored(matrix.weight))
     yield _float32(f"{prefix}.bias", matrix.bias)
 
 

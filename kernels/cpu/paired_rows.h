@@ -5,6 +5,7 @@
 
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include "dense_tile.h"
@@ -35,10 +36,15 @@ class PairedRows {
         const int64_t first = first_row(group), count = rows_of(group);
         for (int64_t row = 0; row < count; ++row) {
             float* to = floats_.get() + first * padded_ + row * DENSE_LANES;
-            for (int64_t input = 0; input < padded_; ++input) {
-                const int64_t half = input / DENSE_BLOCK * 2 + input % 2;
-                const float value = input < width_ ? read_scalar(x_, type_, (first + row) * width_ + input) : 0.0f;
-                to[half * count * DENSE_LANES + input % DENSE_BLOCK / 2] = value;
+            for (int64_t input = 0; input < padded_; input += DENSE_BLOCK) {
+                float block[DENSE_BLOCK] = {};
+                const int64_t num_values = std::min<int64_t>(DENSE_BLOCK, std::max<int64_t>(0, width_ - input));
+                read_scalars(x_, type_, (first + row) * width_ + input, num_values, block);
+                float *even = to + input * count, *odd = even + DENSE_LANES * count;
+                for (int lane = 0; lane < DENSE_LANES; ++lane) {
+                    even[lane] = block[2 * lane];
+                    odd[lane] = block[2 * lane + 1];
+                }
             }
         }
     }

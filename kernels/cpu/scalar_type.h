@@ -20,6 +20,15 @@ inline float read_scalar(const void* tensor, ScalarType type, int64_t index) {
     return value;
 }
 
+// `count` values from `start` on.
+inline void read_scalars(const void* tensor, ScalarType type, int64_t start, int64_t count, float* values) {
+    if (type == ScalarType::float32) {
+        std::memcpy(values, static_cast<const float*>(tensor) + start, count * sizeof(float));
+    } else {
+        for (int64_t i = 0; i < count; ++i) values[i] = read_scalar(tensor, type, start + i);
+    }
+}
+
 // To the nearest, ties to even, as torch rounds.
 inline uint16_t to_bfloat16(float value) {
     uint32_t bits;
@@ -36,7 +45,6 @@ inline void write_scalar(void* tensor, ScalarType type, int64_t index, float val
     }
 }
 
-// `count` values from `start` on.
 inline void write_scalars(void* tensor, ScalarType type, int64_t start, const float* values, int64_t count) {
     if (type == ScalarType::float32) {
         std::memcpy(static_cast<float*>(tensor) + start, values, count * sizeof(float));

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from kernels.compact import stored
 from kernels.cpu.settings import CpuKernelSettings, CpuPath
 from model.determinism import deterministic_row_tile
 from model.dummy import dummy_weights
@@ -44,7 +45,7 @@ def test_the_kernels_need_no_tile_and_give_the_same_bits_in_either_mode() -> Non
 def test_a_matrix_that_the_kernels_do_not_take_is_tried_in_tiles() -> None:
     weights = dummy_weights(TINY, 5)
     assert weights.unembedding is not None
-    wide = replace(weights.unembedding, projection=weights.unembedding.projection.float())
+    wide = replace(weights.unembedding, projection=stored(weights.unembedding.projection).float())
     found = deterministic_row_tile(TINY, replace(weights, unembedding=wide))
     assert found == deterministic_row_tile(TINY, replace(weights, unembedding=wide), REFERENCE)
 

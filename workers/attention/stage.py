@@ -14,6 +14,7 @@ from kernels.cpu.settings import DEFAULT_SETTINGS, CpuKernelSettings
 from model.checkpoint import Checkpoint
 from model.checkpoint.fingerprint import fingerprint
 from model.checkpoint.progress import ProgressBar
+from model.compact_weights import compact_weights
 from model.weights import Selection
 from router.channel import TlsFiles
 from router.exchange import Exchange, ExchangeSettings
@@ -54,6 +55,7 @@ class Stage:
             weights = checkpoint.load(
                 selection, progress=progress, device=options.device, dtype=options.dtype
             )
+        weights = compact_weights(weights, options.cpu_kernels)
         model = self.model = fingerprint(checkpoint)
         self._exchange = Exchange(options.exchange, model=model, tls=options.tls)
         settings = StageSettings(

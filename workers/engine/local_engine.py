@@ -79,8 +79,11 @@ def load_model(
         deterministic=options.deterministic,
         cpu_kernels=options.cpu_kernels,
         experts=experts,
-        arrange=experts is None
-        and gpu_kernels_take(options.device, options.activations, deterministic=options.deterministic),
+        arrange=options.device == "cpu"
+        or (
+            experts is None
+            and gpu_kernels_take(options.device, options.activations, deterministic=options.deterministic)
+        ),
     )
 
 

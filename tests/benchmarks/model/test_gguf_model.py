@@ -12,6 +12,7 @@ from torch import Tensor
 import kernels.mxfp4
 from benchmarks.model.gguf_model import gguf_blocks, write_gguf_model
 from benchmarks.report import BenchmarkError
+from kernels.compact import stored
 from kernels.mxfp4 import PackedMatrix
 from model.checkpoint import Checkpoint, write_checkpoint
 from model.config import ModelConfig
@@ -58,7 +59,7 @@ def test_experts_unpack_to_the_same_values(found: dict[str, Tensor], weights: Mo
 
 def test_queries_keys_and_values_are_apart(found: dict[str, Tensor], weights: ModelWeights) -> None:
     for layer, attention in weights.attention.items():
-        for part, whole in (("weight", attention.qkv.weight), ("bias", attention.qkv.bias)):
+        for part, whole in (("weight", stored(attention.qkv.weight)), ("bias", attention.qkv.bias)):
             apart = [found[f"blk.{layer}.attn_{letter}.{part}"] for letter in "qkv"]
             assert [len(tensor) for tensor in apart] == [72, 24, 24]
             assert torch.equal(torch.cat(apart), whole.float())
@@ -70,9 +71,9 @@ def test_the_rest_of_a_layer_and_the_ends(found: dict[str, Tensor], weights: Mod
         "attn_norm.weight": attention.attention_norm,
         "post_attention_norm.weight": attention.moe_norm,
         "attn_sinks.weight": attention.sinks,
-        "attn_output.weight": attention.output.weight,
+        "attn_output.weight": stored(attention.output.weight),
         "attn_output.bias": attention.output.bias,
-        "ffn_gate_inp.weight": attention.gate.weight,
+        "ffn_gate_inp.weight": stored(attention.gate.weight),
         "ffn_gate_inp.bias": attention.gate.bias,
     }
     for name, tensor in expected.items():
@@ -80,7 +81,7 @@ def test_the_rest_of_a_layer_and_the_ends(found: dict[str, Tensor], weights: Mod
     assert weights.embedding is not None
     assert weights.unembedding is not None
     assert torch.equal(found["token_embd.weight"], weights.embedding.float())
-    assert torch.equal(found["output.weight"], weights.unembedding.projection.float())
+    assert torch.equal(found["output.weight"], stored(weights.unembedding.projection).float())
     assert torch.equal(found["output_norm.weight"], weights.unembedding.norm.float())
 
 

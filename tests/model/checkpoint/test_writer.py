@@ -7,6 +7,7 @@ import transformers
 from safetensors.torch import load_file
 from torch import Tensor
 
+from kernels.compact import stored
 from kernels.mxfp4 import dequantize
 from model.checkpoint.layouts import HUGGING_FACE, ORIGINAL, Layout
 from model.checkpoint.writer import write_checkpoint
@@ -95,7 +96,7 @@ def test_transformers_loads_it_and_finds_the_same_numbers(tmp_path: Path, whole:
     tensors = loaded.state_dict()
     for layer, attention in whole.attention.items():
         prefix = f"model.layers.{layer}."
-        queries, keys, values = torch.split(attention.qkv.weight.float(), [72, 24, 24])
+        queries, keys, values = torch.split(stored(attention.qkv.weight).float(), [72, 24, 24])
         experts = whole.experts[layer]
         expected = {
             "self_attn.q_proj.weight": queries,
@@ -104,7 +105,7 @@ def test_transformers_loads_it_and_finds_the_same_numbers(tmp_path: Path, whole:
             "self_attn.v_proj.bias": attention.qkv.bias[96:].float(),
             "self_attn.sinks": attention.sinks.float(),
             "post_attention_layernorm.weight": attention.moe_norm.float(),
-            "mlp.router.weight": attention.gate.weight.float(),
+            "mlp.router.weight": stored(attention.gate.weight).float(),
             "mlp.experts.gate_up_proj": dequantised(experts.gate_up),
             "mlp.experts.gate_up_proj_bias": experts.gate_up.bias.float(),
             "mlp.experts.down_proj": dequantised(experts.down),
