@@ -2,6 +2,9 @@
 //
 // A slab is as many bands as a square of sums in registers takes. A stretch of its blocks is decoded once, into what
 // stays in the nearest cache, and all rows meet it there, a few at a time; their sums wait in the result.
+//
+// What an instruction set brings for it, beside what quads_plain.h explains: Dots are dot products that have begun, to
+// which four products each are added, and which are widened after every fourth time, before 16 bits overflow.
 
 #pragma once
 
@@ -40,16 +43,17 @@ template <int ROWS, typename Step>
 template <int ROWS, typename Scales>
 [[gnu::always_inline]] inline void add_slab_block(const Ints (&quads)[8][SLAB_BANDS], const Scales* scales,
                                                   const Int8Block* const* x, Floats (&sums)[ROWS][SLAB_BANDS]) {
-    Ints dots[ROWS][SLAB_BANDS];
+    Dots dots[ROWS][SLAB_BANDS];
     each_sum<ROWS>([&](int row, int band) { dots[row][band] = begin(x[row]->start); });
 #pragma GCC unroll 8
     for (int i = 0; i < 8; ++i) {
         each_sum<ROWS>([&](int row, int band) {
             dots[row][band] = add_four(dots[row][band], quads[i][band], four_of(x[row]->values + 4 * i));
         });
+        if (i % 4 == 3) each_sum<ROWS>([&](int row, int band) { dots[row][band] = widened(dots[row][band]); });
     }
     each_sum<ROWS>([&](int row, int band) {
-        sums[row][band] = add_scaled(dots[row][band], scales[band], x[row]->scale, sums[row][band]);
+        sums[row][band] = add_scaled(total(dots[row][band]), scales[band], x[row]->scale, sums[row][band]);
     });
 }
 

@@ -20,6 +20,7 @@ constexpr int64_t ROWS_WORTH_A_SLAB = 5;
 
 using Floats = __m512;
 using Ints = __m512i;
+using Dots = Ints;
 
 // Lane i of each register has four values of matrix row i, and the offset.
 struct Quads {
@@ -85,7 +86,7 @@ inline void turn(const uint8_t* rows, int64_t stride, int64_t count, uint8_t* to
     return _mm512_slli_epi32(_mm512_sub_epi32(exponents, _mm512_set1_epi32(127)), 23);
 }
 
-[[gnu::always_inline]] inline Ints begin(int32_t start) { return _mm512_set1_epi32(start); }
+[[gnu::always_inline]] inline Dots begin(int32_t start) { return _mm512_set1_epi32(start); }
 
 [[gnu::always_inline]] inline Ints four_of(const int8_t* x) {
     int32_t four;
@@ -93,9 +94,13 @@ inline void turn(const uint8_t* rows, int64_t stride, int64_t count, uint8_t* to
     return _mm512_set1_epi32(four);
 }
 
-[[gnu::always_inline]] inline Ints add_four(Ints dots, Ints quad, Ints four) {
+[[gnu::always_inline]] inline Dots add_four(Dots dots, Ints quad, Ints four) {
     return _mm512_dpbusd_epi32(dots, quad, four);
 }
+
+inline Dots widened(Dots dots) { return dots; }  // as they are from the start
+
+inline Ints total(Dots dots) { return dots; }
 
 [[gnu::always_inline]] inline Ints dot(int32_t start, const Quads& quads, const int8_t* x) {
     Ints dots = begin(start);
