@@ -1,6 +1,7 @@
 // The two halves of the experts: what is called from Python (kernels/cpu/library.py).
 
 #include "grouped_matmul.h"
+#include "rows.h"
 #include "swiglu.h"
 #include "tile.h"
 
@@ -21,12 +22,15 @@ class GateUp : public Epilogue {
    public:
     GateUp(InstructionSet instructions, float limit) : swiglu_(swiglu_of(instructions)), limit_(limit) {}
 
-    void write(const GroupedMatmul& work, const float* sums, int64_t first_out, int64_t num_outs,
-               int64_t output_row) const override {
-        float y[MAX_TILE_OUTS / 2];
-        swiglu_(sums, num_outs / 2, limit_, y);
-        const int64_t start = output_row * (work.num_outs / 2) + first_out / 2;
-        write_scalars(work.result, work.type, start, y, num_outs / 2);
+    // All places in one go, which leaves few pairs without a register full of them.
+    void write(const GroupedMatmul& work, const PlaceSums& places) const override {
+        const int64_t num_pairs = places.num_outs / 2;
+        float y[MAX_PASS_ROWS * MAX_TILE_OUTS / 2];  // [num_places, num_pairs]
+        swiglu_(places.sums, places.num_places * num_pairs, limit_, y);
+        for (int64_t place = 0; place < places.num_places; ++place) {
+            const int64_t start = places.output_rows[place] * (work.num_outs / 2) + places.first_out / 2;
+            write_scalars(work.result, work.type, start, y + place * num_pairs, num_pairs);
+        }
     }
 
    private:
@@ -38,12 +42,14 @@ class Down : public Epilogue {
    public:
     explicit Down(const float* routing_weights) : routing_weights_(routing_weights) {}
 
-    void write(const GroupedMatmul& work, const float* sums, int64_t first_out, int64_t num_outs,
-               int64_t output_row) const override {
-        const float weight = routing_weights_[output_row];
-        float weighted[MAX_TILE_OUTS];
-        for (int64_t out = 0; out < num_outs; ++out) weighted[out] = sums[out] * weight;
-        write_scalars(work.result, work.type, output_row * work.num_outs + first_out, weighted, num_outs);
+    void write(const GroupedMatmul& work, const PlaceSums& places) const override {
+        for (int64_t place = 0; place < places.num_places; ++place) {
+            const int64_t row = places.output_rows[place];
+            const float* sums = places.sums + place * places.num_outs;
+            float weighted[MAX_TILE_OUTS];
+            for (int64_t out = 0; out < places.num_outs; ++out) weighted[out] = sums[out] * routing_weights_[row];
+            write_scalars(work.result, work.type, row * work.num_outs + places.first_out, weighted, places.num_outs);
+        }
     }
 
    private:

@@ -62,10 +62,16 @@ class TileRun {
     void run_pass(const PackedTile& tile, const float* bias, int64_t first_out, int64_t place, int64_t num_rows) const {
         float sums[MAX_PASS_ROWS * MAX_TILE_OUTS];  // [num_rows, MAX_TILE_OUTS]
         x_.multiply(tile, work_.input_rows + place, num_rows, sums);
+        add_biases(bias, num_rows, tile.num_outs, sums);
+        epilogue_.write(work_, {sums, work_.output_rows + place, num_rows, first_out, tile.num_outs});
+    }
+
+    // The sums move together, to [num_rows, num_outs].
+    static void add_biases(const float* bias, int64_t num_rows, int64_t num_outs, float* sums) {
         for (int64_t row = 0; row < num_rows; ++row) {
-            float* of_row = sums + row * MAX_TILE_OUTS;
-            for (int64_t out = 0; out < tile.num_outs; ++out) of_row[out] += bias[out];
-            epilogue_.write(work_, of_row, first_out, tile.num_outs, work_.output_rows[place + row]);
+            const float* from = sums + row * MAX_TILE_OUTS;
+            float* to = sums + row * num_outs;
+            for (int64_t out = 0; out < num_outs; ++out) to[out] = from[out] + bias[out];
         }
     }
 

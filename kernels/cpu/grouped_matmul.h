@@ -32,12 +32,19 @@ struct GroupedMatmul {
     int32_t num_threads;
 };
 
-// What becomes of a place's sums over `num_outs` matrix rows from `first_out` on, biases added: its row's outputs.
+// Of some places their sums over `num_outs` matrix rows from `first_out` on, biases added.
+struct PlaceSums {
+    const float* sums;           // [num_places, num_outs]
+    const int64_t* output_rows;  // [num_places]
+    int64_t num_places;          // MAX_PASS_ROWS at most
+    int64_t first_out, num_outs;
+};
+
+// What becomes of them: their rows' outputs.
 class Epilogue {
    public:
     virtual ~Epilogue() = default;
-    virtual void write(const GroupedMatmul& work, const float* sums, int64_t first_out, int64_t num_outs,
-                       int64_t output_row) const = 0;
+    virtual void write(const GroupedMatmul& work, const PlaceSums& places) const = 0;
 };
 
 bool can_run(InstructionSet instructions);

@@ -18,41 +18,44 @@ class Int8Rows : public Rows {
    public:
     Int8Rows(const GroupedMatmul& work, MultiplyInt8Tile multiply)
         : x_(work.x), type_(work.type), multiply_(multiply), num_blocks_(work.num_blocks),
-          values_(work.num_rows * num_blocks_ * BLOCK_VALUES), scales_(work.num_rows * num_blocks_),
-          starts_(work.num_rows * num_blocks_) {}
+          blocks_(work.num_rows * num_blocks_), are_moderate_(work.num_rows) {}
 
-    bool has_memory() const override { return values_.get() && scales_.get() && starts_.get(); }
+    bool has_memory() const override { return blocks_.get() && are_moderate_.get(); }
 
     void prepare(int64_t row) override {
+        bool all_moderate = true;
         for (int64_t block = row * num_blocks_; block < (row + 1) * num_blocks_; ++block) {
             float x[BLOCK_VALUES];
             for (int i = 0; i < BLOCK_VALUES; ++i) x[i] = read_scalar(x_, type_, block * BLOCK_VALUES + i);
-            quantize(x, block);
+            Int8Block& to = blocks_.get()[block];
+            quantize(x, to);
+            all_moderate = all_moderate && is_moderate(bits_of(to.scale) >> 23);
         }
+        are_moderate_.get()[row] = all_moderate;
     }
 
     void multiply(const PackedTile& tile, const int64_t* indices, int64_t num_rows, float* sums) const override {
         Int8Row rows[MAX_PASS_ROWS];
         for (int64_t row = 0; row < num_rows; ++row) {
-            const int64_t first = indices[row] * num_blocks_;
-            rows[row] = {values_.get() + first * BLOCK_VALUES, scales_.get() + first, starts_.get() + first};
+            rows[row] = {blocks_.get() + indices[row] * num_blocks_, are_moderate_.get()[indices[row]]};
         }
         multiply_(tile, rows, num_rows, sums);
     }
 
    private:
-    void quantize(const float* x, int64_t block) {
+    static void quantize(const float* x, Int8Block& to) {
         const float scale = scale_of(x);
         const float inverse = scale > 0 ? 1 / scale : 0.0f;
-        int8_t* to = values_.get() + block * BLOCK_VALUES;
         int32_t rounded[BLOCK_VALUES], sum = 0;
         for (int i = 0; i < BLOCK_VALUES; ++i) sum += rounded[i] = inverse == 0 ? 0 : to_nearest(x[i] * inverse);
-        for (int i = 0; i < BLOCK_VALUES; ++i) to[i] = static_cast<int8_t>(rounded[i / 8 * 8 + VALUE_AT[i % 8]]);
-        scales_.get()[block] = scale / 2;
-        starts_.get()[block] = -WEIGHT_OFFSET * sum;
+        for (int i = 0; i < BLOCK_VALUES; ++i) {
+            to.values[i] = static_cast<int8_t>(rounded[i / 8 * 8 + VALUE_AT[i % 8]]);
+        }
+        to.scale = scale / 2;
+        to.start = -WEIGHT_OFFSET * sum;
     }
 
-    // As integers floats compare by magnitude, and what is no number is largest.
+    // As integers floats compare by magnitude, and what is no number is largest. Zeros may have any scale.
     static float scale_of(const float* x) {
         uint32_t largest = 0;
         for (int i = 0; i < BLOCK_VALUES; ++i) {
@@ -61,7 +64,7 @@ class Int8Rows : public Rows {
         }
         constexpr uint32_t INFINITE = 0x7F800000, LEAST = 0x04000000;  // 2^−119
         if (largest >= INFINITE) return float_of(0x7FC00000);
-        return largest < LEAST ? 0.0f : float_of((bits_of(float_of(largest) / 127) + 0xFFFF) & 0xFFFF0000);
+        return largest < LEAST ? 1.0f : float_of((bits_of(float_of(largest) / 127) + 0xFFFF) & 0xFFFF0000);
     }
 
     // Ties to even. Only for what is far from 2^22.
@@ -83,9 +86,8 @@ class Int8Rows : public Rows {
     ScalarType type_;
     MultiplyInt8Tile multiply_;
     int64_t num_blocks_;
-    Unwritten<int8_t> values_;   // [num_rows, num_blocks, 32]
-    Unwritten<float> scales_;    // [num_rows, num_blocks]
-    Unwritten<int32_t> starts_;  // [num_rows, num_blocks]
+    Unwritten<Int8Block> blocks_;   // [num_rows, num_blocks]
+    Unwritten<bool> are_moderate_;  // [num_rows]
 };
 
 }  // namespace expertmesh

@@ -10,6 +10,7 @@
 
 #pragma once
 
+#include "lane_order.h"
 #include "tile.h"
 
 namespace expertmesh {
@@ -17,11 +18,24 @@ namespace expertmesh {
 // What is added to twice a weight, so that it is not negative: the instructions take one factor unsigned.
 constexpr int WEIGHT_OFFSET = 12;
 
-struct Int8Row {
-    const int8_t* values;   // [num_blocks, 32], each eight as VALUE_AT says
-    const float* scales;    // [num_blocks], of half a value each
-    const int32_t* starts;  // [num_blocks]: what makes good for the offset, −12 · the sum of the block's values
+struct Int8Block {
+    int8_t values[BLOCK_VALUES];  // each eight as VALUE_AT says
+    float scale;                  // of half a value each
+    int32_t start;                // what makes good for the offset, −12 · the sum of the values
 };
+
+struct Int8Row {
+    const Int8Block* blocks;  // [num_blocks]
+    bool is_moderate;         // all its scales
+};
+
+// Of each file alone, for the reason that multiply_tile.h gives.
+namespace {
+
+// A scale within 2^±62, by its exponent in float32: the product of two is normal, so that exponents may be added.
+constexpr bool is_moderate(int exponent) { return 65 <= exponent && exponent <= 189; }
+
+}  // namespace
 
 // The value of eight that stands at each position: low nibbles hold even values, high nibbles odd ones.
 constexpr int VALUE_AT[8] = {0, 2, 4, 6, 1, 3, 5, 7};

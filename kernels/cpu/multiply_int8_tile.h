@@ -20,14 +20,26 @@ struct Band {
     const uint8_t* scales;  // [WIDTH, num_blocks]
     int64_t num_blocks;
 
-    // The band behind this one comes nearer meanwhile, line by line.
-    inline void prefetch(int64_t block) const {
-        const uint8_t* lines = blocks + (WIDTH * num_blocks + WIDTH * block) * BLOCK_BYTES;
+    // The band that is so many bands behind.
+    inline Band at(int64_t index) const {
+        const int64_t past = index * WIDTH * num_blocks;
+        return {blocks + past * BLOCK_BYTES, scales + past, num_blocks};
+    }
+
+    // The band that begins `outs` matrix rows behind this one's comes nearer meanwhile, line by line.
+    inline void prefetch(int64_t block, int64_t outs) const {
+        const uint8_t* lines = blocks + (outs * num_blocks + WIDTH * block) * BLOCK_BYTES;
+        __builtin_prefetch(scales + outs * num_blocks + WIDTH * block);
         for (int64_t byte = 0; byte < WIDTH * BLOCK_BYTES; byte += 64) {
             __builtin_prefetch(lines + byte);
         }
     }
 };
+
+inline Band band_at(const PackedTile& tile, int64_t first_out) {
+    const int64_t index = first_out * tile.num_blocks;
+    return {tile.blocks + index * BLOCK_BYTES, tile.scales + index, tile.num_blocks};
+}
 
 template <int ROWS>
 [[gnu::always_inline]] inline void add_block(const Band& band, const uint8_t* scales, const Int8Row* rows, int64_t block, Floats* sums) {
@@ -35,9 +47,8 @@ template <int ROWS>
     const Floats weight_scales = to_scales(scales);
 #pragma GCC unroll 16
     for (int row = 0; row < ROWS; ++row) {  // unrolled, so that sums stay in registers
-        const Int8Row& x = rows[row];
-        const Ints dots = dot(x.starts[block], quads, x.values + block * BLOCK_VALUES);
-        sums[row] = add_scaled(dots, weight_scales, x.scales[block], sums[row]);
+        const Int8Block& x = rows[row].blocks[block];
+        sums[row] = add_scaled(dot(x.start, quads, x.values), weight_scales, x.scale, sums[row]);
     }
 }
 
@@ -50,7 +61,7 @@ template <int ROWS>
         const int64_t left = band.num_blocks - first, past = first + (left < BLOCKS_AT_ONCE ? left : BLOCKS_AT_ONCE);
         turn(band.scales + first, band.num_blocks, past - first, scales);
         for (int64_t block = first; block < past; ++block) {
-            band.prefetch(block);
+            band.prefetch(block, WIDTH);
             add_block<ROWS>(band, scales + (block - first) * WIDTH, rows, block, sums);
         }
     }
@@ -81,9 +92,7 @@ void multiply_int8_tile(const PackedTile& tile, const Int8Row* rows, int64_t num
     if (tile.num_outs < WIDTH) return multiply_int8_tile_plain(tile, rows, num_rows, result);
     for (int64_t out = 0; out < tile.num_outs; out += WIDTH) {
         const int64_t first = out + WIDTH <= tile.num_outs ? out : tile.num_outs - WIDTH;
-        const int64_t index = first * tile.num_blocks;
-        const Band band{tile.blocks + index * BLOCK_BYTES, tile.scales + index, tile.num_blocks};
-        multiply_all(band, rows, num_rows, result + first);
+        multiply_all(band_at(tile, first), rows, num_rows, result + first);
     }
 }
 

@@ -2,11 +2,12 @@
 
 #include "quads_avx512vnni.h"
 #include "multiply_int8_tile.h"
+#include "multiply_int8_slab.h"
 
 namespace expertmesh {
 
 void multiply_int8_tile_avx512vnni(const PackedTile& tile, const Int8Row* rows, int64_t num_rows, float* result) {
-    multiply_int8_tile(tile, rows, num_rows, result);
+    multiply_int8_slabs(tile, rows, num_rows, result);
 }
 
 }  // namespace expertmesh

@@ -15,6 +15,8 @@ namespace {
 
 constexpr int WIDTH = 8;
 constexpr int ROWS_AT_ONCE = 4;
+constexpr int SLAB_BANDS = 1, SLAB_ROWS = 3;  // of many rows: sums and dot products of each in registers
+constexpr int64_t ROWS_WORTH_A_SLAB = 5;
 
 using Floats = __m256;
 using Ints = __m256i;
@@ -25,6 +27,8 @@ struct Quads {
 };
 
 inline Floats zero() { return _mm256_setzero_ps(); }
+
+inline Floats load(const float* from) { return _mm256_loadu_ps(from); }
 
 inline void store(float* to, Floats floats) { _mm256_storeu_ps(to, floats); }
 
@@ -72,25 +76,51 @@ inline void turn(const uint8_t* rows, int64_t stride, int64_t count, uint8_t* to
     return _mm256_castsi256_ps(_mm256_or_si256(bits, _mm256_and_si256(is_nan, _mm256_set1_epi32(0x00400000))));
 }
 
-// A pair of products is 2 · 24 · 127 at most, so that four pairs fit in 16 bits.
-[[gnu::always_inline]] inline __m256i sum_of_four(const __m256i* quads, const int8_t* x) {
-    __m256i sum = _mm256_setzero_si256();
-    for (int i = 0; i < 4; ++i) {
-        int32_t four;
-        std::memcpy(&four, x + 4 * i, sizeof four);
-        sum = _mm256_add_epi16(sum, _mm256_maddubs_epi16(quads[i], _mm256_set1_epi32(four)));
-    }
-    return _mm256_madd_epi16(sum, _mm256_set1_epi16(1));
+// What is added to the exponent of a row's scale, where both are moderate.
+[[gnu::always_inline]] inline Ints to_shifts(const uint8_t* bytes) {
+    const __m256i exponents = _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(bytes)));
+    return _mm256_slli_epi32(_mm256_sub_epi32(exponents, _mm256_set1_epi32(127)), 23);
 }
 
+// A pair of products is 2 · 24 · 127 at most, so that four pairs fit in 16 bits, and are widened then.
+struct Dots {
+    __m256i wide, pairs;
+};
+
+[[gnu::always_inline]] inline Dots begin(int32_t start) { return {_mm256_set1_epi32(start), _mm256_setzero_si256()}; }
+
+[[gnu::always_inline]] inline Ints four_of(const int8_t* x) {
+    int32_t four;
+    std::memcpy(&four, x, sizeof four);
+    return _mm256_set1_epi32(four);
+}
+
+[[gnu::always_inline]] inline Dots add_four(Dots dots, Ints quad, Ints four) {
+    return {dots.wide, _mm256_add_epi16(dots.pairs, _mm256_maddubs_epi16(quad, four))};
+}
+
+[[gnu::always_inline]] inline Dots widened(Dots dots) {
+    return {_mm256_add_epi32(dots.wide, _mm256_madd_epi16(dots.pairs, _mm256_set1_epi16(1))), _mm256_setzero_si256()};
+}
+
+[[gnu::always_inline]] inline Ints total(Dots dots) { return dots.wide; }
+
 [[gnu::always_inline]] inline Ints dot(int32_t start, const Quads& quads, const int8_t* x) {
-    const __m256i begun = _mm256_add_epi32(_mm256_set1_epi32(start), sum_of_four(quads.quad, x));
-    return _mm256_add_epi32(begun, sum_of_four(quads.quad + 4, x + BLOCK_VALUES / 2));
+    Dots dots = begin(start);
+    for (int i = 0; i < 4; ++i) dots = add_four(dots, quads.quad[i], four_of(x + 4 * i));
+    dots = widened(dots);
+    for (int i = 4; i < 8; ++i) dots = add_four(dots, quads.quad[i], four_of(x + 4 * i));
+    return total(widened(dots));
 }
 
 [[gnu::always_inline]] inline Floats add_scaled(Ints dots, Floats weight_scales, float scale, Floats sums) {
     const __m256 scales = _mm256_mul_ps(weight_scales, _mm256_set1_ps(scale));
     return _mm256_fmadd_ps(_mm256_cvtepi32_ps(dots), scales, sums);
+}
+
+[[gnu::always_inline]] inline Floats add_scaled(Ints dots, Ints weight_shifts, float scale, Floats sums) {
+    const __m256i scales = _mm256_add_epi32(weight_shifts, _mm256_castps_si256(_mm256_set1_ps(scale)));
+    return _mm256_fmadd_ps(_mm256_cvtepi32_ps(dots), _mm256_castsi256_ps(scales), sums);
 }
 
 }  // namespace

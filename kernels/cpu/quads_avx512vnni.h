@@ -15,9 +15,12 @@ namespace {
 
 constexpr int WIDTH = 16;
 constexpr int ROWS_AT_ONCE = 16;
+constexpr int SLAB_BANDS = 3, SLAB_ROWS = 4;  // of many rows: sums and dot products of each in registers
+constexpr int64_t ROWS_WORTH_A_SLAB = 5;
 
 using Floats = __m512;
 using Ints = __m512i;
+using Dots = Ints;
 
 // Lane i of each register has four values of matrix row i, and the offset.
 struct Quads {
@@ -25,6 +28,8 @@ struct Quads {
 };
 
 inline Floats zero() { return _mm512_setzero_ps(); }
+
+inline Floats load(const float* from) { return _mm512_loadu_ps(from); }
 
 inline void store(float* to, Floats floats) { _mm512_storeu_ps(to, floats); }
 
@@ -75,19 +80,42 @@ inline void turn(const uint8_t* rows, int64_t stride, int64_t count, uint8_t* to
     return _mm512_castsi512_ps(_mm512_mask_mov_epi32(bits, is_nan, _mm512_set1_epi32(0x7FC00000)));
 }
 
+// What is added to the exponent of a row's scale, where both are moderate.
+[[gnu::always_inline]] inline Ints to_shifts(const uint8_t* bytes) {
+    const __m512i exponents = _mm512_cvtepu8_epi32(_mm_load_si128(reinterpret_cast<const __m128i*>(bytes)));
+    return _mm512_slli_epi32(_mm512_sub_epi32(exponents, _mm512_set1_epi32(127)), 23);
+}
+
+[[gnu::always_inline]] inline Dots begin(int32_t start) { return _mm512_set1_epi32(start); }
+
+[[gnu::always_inline]] inline Ints four_of(const int8_t* x) {
+    int32_t four;
+    std::memcpy(&four, x, sizeof four);
+    return _mm512_set1_epi32(four);
+}
+
+[[gnu::always_inline]] inline Dots add_four(Dots dots, Ints quad, Ints four) {
+    return _mm512_dpbusd_epi32(dots, quad, four);
+}
+
+inline Dots widened(Dots dots) { return dots; }  // as they are from the start
+
+inline Ints total(Dots dots) { return dots; }
+
 [[gnu::always_inline]] inline Ints dot(int32_t start, const Quads& quads, const int8_t* x) {
-    Ints dots = _mm512_set1_epi32(start);
-    for (int i = 0; i < 8; ++i) {
-        int32_t four;
-        std::memcpy(&four, x + 4 * i, sizeof four);
-        dots = _mm512_dpbusd_epi32(dots, quads.quad[i], _mm512_set1_epi32(four));
-    }
+    Ints dots = begin(start);
+    for (int i = 0; i < 8; ++i) dots = add_four(dots, quads.quad[i], four_of(x + 4 * i));
     return dots;
 }
 
 [[gnu::always_inline]] inline Floats add_scaled(Ints dots, Floats weight_scales, float scale, Floats sums) {
     const __m512 scales = _mm512_mul_ps(weight_scales, _mm512_set1_ps(scale));
     return _mm512_fmadd_ps(_mm512_cvtepi32_ps(dots), scales, sums);
+}
+
+[[gnu::always_inline]] inline Floats add_scaled(Ints dots, Ints weight_shifts, float scale, Floats sums) {
+    const __m512i scales = _mm512_add_epi32(weight_shifts, _mm512_castps_si512(_mm512_set1_ps(scale)));
+    return _mm512_fmadd_ps(_mm512_cvtepi32_ps(dots), _mm512_castsi512_ps(scales), sums);
 }
 
 }  // namespace

@@ -17,6 +17,7 @@ from tests.kernels.cpu.paths import BUILT_PATHS, kernels_or_skip
 
 EPSILON = 2.0**-24  # half a unit in the last place of 1.0: the most that one rounding moves it
 WORK = ([3, 0, 9, 9, 1, 4], [1, 0, 1, 1, 2, 1])
+MANY = ([*range(10), *range(7)], [1] * 10 + [2] * 7)
 
 
 @pytest.fixture
@@ -60,11 +61,16 @@ def test_gate_up_is_the_swiglu_of_it(int8: CpuKernels) -> None:
 
 @pytest.mark.parametrize("half", [gate_up, down])
 @pytest.mark.parametrize("shape", [(3, 6, 5), (3, 118, 90), (3, 50, 133)])
-def test_all_paths_have_the_same_bits(half: Half, shape: tuple[int, int, int]) -> None:
+@pytest.mark.parametrize("chosen", [WORK, MANY])
+@pytest.mark.parametrize("largest", [3, 37])
+def test_all_paths_have_the_same_bits(
+    half: Half, shape: tuple[int, int, int], chosen: tuple[list[int], list[int]], largest: int
+) -> None:
     """Also with scales so large and small that products are infinite or subnormal."""
-    layer, work = Layer.random(*shape), assign(*WORK)
+    layer, work = Layer.random(*shape), assign(*chosen)
     layer.weight.scales[1, :, 1] = torch.randint(0, 256, (shape[1],), dtype=torch.uint8)
-    x = torch.randn(10, shape[2] * 32) * torch.logspace(-4, 3, 10)[:, None]
+    x = torch.randn(10, shape[2] * 32) * torch.logspace(-largest - 1, largest, 10)[:, None]
+    x[:, 32:64] = 0
     found = [
         half(replace(kernels_or_skip(path), activations=CpuActivations.INT8), layer, x, work)
         for path in BUILT_PATHS
@@ -98,12 +104,12 @@ def test_a_row_has_the_same_bits_in_any_company(
 
 def test_every_byte_under_every_scale(int8: CpuKernels) -> None:
     """Rows with one value, 127, whose scale is 1: a sum is one weight times it, and zeros."""
-    blocks = torch.arange(256, dtype=torch.uint8).view(1, 1, 16, BLOCK_BYTES).repeat(1, 20, 1, 1)
+    blocks = torch.arange(256, dtype=torch.uint8).view(1, 1, 16, BLOCK_BYTES).repeat(1, 68, 1, 1)
     x, where = torch.eye(512) * 127, torch.arange(512)
     work = Assignments(where, torch.zeros_like(where), torch.ones(512))
     for scale in (1, 2, 63, 127, 200, 240):
-        weight = PackedMatrix(blocks, torch.full((1, 20, 16), scale, dtype=torch.uint8))
-        found = down(int8, Layer(weight, torch.zeros(1, 20)), x, work)  # [512, 20]
+        weight = PackedMatrix(blocks, torch.full((1, 68, 16), scale, dtype=torch.uint8))
+        found = down(int8, Layer(weight, torch.zeros(1, 68)), x, work)  # [512, 68]
         assert torch.equal(found, dequantize(weight, torch.float32)[0].T * 127)
 
 
