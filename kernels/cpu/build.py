@@ -32,6 +32,7 @@ _X86_FILE_TO_FLAGS = {
     "combine_avx512.cpp": ("-mavx512f", "-mavx512bw"),
     "multiply_dense_avx2.cpp": ("-mavx2", "-mfma"),
     "multiply_dense_avx512.cpp": ("-mavx512f", "-mavx512bw"),
+    "multiply_dense_avx512bf16.cpp": ("-mavx512f", "-mavx512bw", "-mavx512bf16"),
     "multiply_int8_tile_avx2.cpp": ("-mavx2", "-mfma"),
     "multiply_int8_tile_avx512vnni.cpp": ("-mavx512f", "-mavx512bw", "-mavx512vnni"),
     "multiply_tile_avx2.cpp": ("-mavx2", "-mfma"),
@@ -39,6 +40,8 @@ _X86_FILE_TO_FLAGS = {
     "swiglu_avx2.cpp": ("-mavx2",),
     "swiglu_avx512.cpp": ("-mavx512f", "-mavx512bw"),
 }
+_NEWER_FLAGS = ("-mavx512bf16",)
+"""Not every compiler that people have knows them; such a file has an empty form for one that does not."""
 
 
 class BuildError(Exception):
@@ -125,9 +128,18 @@ def _is_for_this_machine(source: Path) -> bool:
 
 def _compile(compiler: str, folder: Path, source: Path) -> Path:
     target = folder / f"{source.stem}.o"
-    flags = (*_COMPILE, *_X86_FILE_TO_FLAGS.get(source.name, ()))
-    _run([compiler, *flags, "-c", str(source), "-o", str(target)])
+    wanted = _X86_FILE_TO_FLAGS.get(source.name, ())
+    known = [flag for flag in wanted if flag not in _NEWER_FLAGS or _knows(compiler, flag)]
+    _run([compiler, *_COMPILE, *known, "-c", str(source), "-o", str(target)])
     return target
+
+
+def _knows(compiler: str, flag: str) -> bool:
+    try:
+        _run([compiler, flag, "-E", "-x", "c++", os.devnull])
+    except BuildError:
+        return False
+    return True
 
 
 def _run(command: Sequence[str]) -> str:

@@ -2,6 +2,10 @@
 
 #include <algorithm>
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
 #include "compact_rows.h"
 #include "dense_tile.h"
 #include "grouped_matmul.h"
@@ -14,6 +18,9 @@ namespace {
 constexpr int64_t WORTH_A_THREAD = int64_t{1} << 17;  // multiplications; about ten microseconds
 constexpr int64_t ROWS_WORTH_THREADS = 16;            // to bring into order: some microseconds each
 
+// A tile: more threads find work in small ones, large ones share what it takes to bring several groups of rows near.
+constexpr int64_t OUTS_FOR_ONE_GROUP = 32, OUTS_FOR_MORE = MOST_DENSE_OUTS;
+
 // The layout is the contract with kernels/cpu/dense_kernels.py, which fills it in.
 struct DenseMatmul {
     int64_t num_rows, width, num_outs;
@@ -24,6 +31,7 @@ struct DenseMatmul {
     void* result;             // [num_rows, num_outs], type
     ScalarType type, bias_type;
     InstructionSet instructions;
+    int32_t rounds_rows;  // to bfloat16
     int32_t num_threads;
 };
 
@@ -40,25 +48,29 @@ CompactRows rows_from(const DenseMatmul&, const CompactRows& rows, int64_t first
 }
 
 // Every row of activations against one tile.
-template <typename Rows>
+template <typename Rows, typename Value>
 class TileRun {
    public:
-    TileRun(const DenseMatmul& work, const Rows& rows, const PairedRows& x, MultiplyRows<Rows> multiply)
-        : work_(work), rows_(rows), x_(x), multiply_(multiply) {}
+    TileRun(const DenseMatmul& work, const Rows& rows, const PairedRows<Value>& x, MultiplyRows<Rows, Value> multiply)
+        : work_(work), rows_(rows), x_(x), multiply_(multiply),
+          tile_outs_(x.num_groups() > 1 ? OUTS_FOR_MORE : OUTS_FOR_ONE_GROUP) {}
 
-    void run(int64_t first_out) const {
-        const int64_t num_outs = std::min(DENSE_TILE_OUTS, work_.num_outs - first_out);
+    int64_t num_tiles() const { return (work_.num_outs + tile_outs_ - 1) / tile_outs_; }
+
+    void run(int64_t tile) const {
+        const int64_t first_out = tile * tile_outs_;
+        const int64_t num_outs = std::min(tile_outs_, work_.num_outs - first_out);
         const Rows rows = rows_from(work_, rows_, first_out);
-        float bias[DENSE_TILE_OUTS] = {};
+        float bias[MOST_DENSE_OUTS] = {};
         for (int64_t out = 0; work_.bias != nullptr && out < num_outs; ++out) {
             bias[out] = read_scalar(work_.bias, work_.bias_type, first_out + out);
         }
         for (int64_t group = 0; group < x_.num_groups(); ++group) {
-            float sums[MOST_ROWS_TOGETHER * DENSE_TILE_OUTS];
+            float sums[MOST_ROWS_TOGETHER * MOST_DENSE_OUTS];
             const int64_t num_rows = x_.rows_of(group);
             multiply_(rows, num_outs, x_.values(group), num_rows, sums);
             for (int64_t row = 0; row < num_rows; ++row) {
-                float* of_row = sums + row * DENSE_TILE_OUTS;
+                float* of_row = sums + row * MOST_DENSE_OUTS;
                 for (int64_t out = 0; out < num_outs; ++out) of_row[out] += bias[out];
                 const int64_t start = (x_.first_row(group) + row) * work_.num_outs + first_out;
                 write_scalars(work_.result, work_.type, start, of_row, num_outs);
@@ -69,8 +81,9 @@ class TileRun {
    private:
     const DenseMatmul& work_;
     const Rows& rows_;
-    const PairedRows& x_;
-    MultiplyRows<Rows> multiply_;
+    const PairedRows<Value>& x_;
+    MultiplyRows<Rows, Value> multiply_;
+    int64_t tile_outs_;
 };
 
 int useful_threads(const DenseMatmul& work) {
@@ -78,25 +91,36 @@ int useful_threads(const DenseMatmul& work) {
     return static_cast<int>(std::clamp<int64_t>(size / WORTH_A_THREAD, 1, work.num_threads));
 }
 
-template <typename Rows>
-Status run(const DenseMatmul& work, const Rows& rows, const MultiplyDense<Rows>& of) {
-    PairedRows x(work.x, work.type, work.num_rows, work.width, of.most_together);
+template <typename Rows, typename Value>
+Status run(const DenseMatmul& work, const Rows& rows, const MultiplyDense<Rows, Value>& how) {
+    PairedRows<Value> x(work.x, work.type, work.rounds_rows, work.num_rows, work.width, how.most_together);
     if (!x.has_memory()) return Status::out_of_memory;
-    const TileRun<Rows> tile_run(work, rows, x, of.multiply);
+    const TileRun<Rows, Value> tile_run(work, rows, x, how.multiply);
     const int num_threads = useful_threads(work);
-    const int64_t num_tiles = (work.num_outs + DENSE_TILE_OUTS - 1) / DENSE_TILE_OUTS;
 #pragma omp parallel for num_threads(num_threads) if (work.num_rows >= ROWS_WORTH_THREADS)
     for (int64_t group = 0; group < x.num_groups(); ++group) x.bring(group);
-    const int64_t in_a_run = tiles_in_a_run(num_tiles, num_threads);
+    const int64_t in_a_run = tiles_in_a_run(tile_run.num_tiles(), num_threads);
 #pragma omp parallel for num_threads(num_threads) schedule(dynamic, in_a_run)
-    for (int64_t tile = 0; tile < num_tiles; ++tile) tile_run.run(tile * DENSE_TILE_OUTS);
+    for (int64_t tile = 0; tile < tile_run.num_tiles(); ++tile) tile_run.run(tile);
     return Status::done;
 }
+
+#if defined(__x86_64__)
+// Leaf 7, subleaf 1, bit 5 of EAX: older compilers have no name for it.
+bool has_bfloat16_dots() {
+    unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
+    const bool is_known = STORED_AVX512BF16.multiply != nullptr && __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) != 0;
+    return is_known && (eax >> 5 & 1) != 0;
+}
+#endif
 
 Status run_stored(const DenseMatmul& work) {
     const StoredRows rows{work.weights, work.width};
 #if defined(__x86_64__)
-    if (work.instructions == InstructionSet::avx512) return run(work, rows, STORED_AVX512);
+    if (work.instructions == InstructionSet::avx512) {
+        if (work.rounds_rows && has_bfloat16_dots()) return run(work, rows, STORED_AVX512BF16);
+        return run(work, rows, STORED_AVX512);
+    }
     if (work.instructions == InstructionSet::avx2) return run(work, rows, STORED_AVX2);
 #endif
     return run(work, rows, STORED_PLAIN);
@@ -104,7 +128,10 @@ Status run_stored(const DenseMatmul& work) {
 
 Status run_compact(const DenseMatmul& work) {
 #if defined(__x86_64__)
-    if (work.instructions == InstructionSet::avx512) return run(work, work.compact, COMPACT_AVX512);
+    if (work.instructions == InstructionSet::avx512) {
+        if (work.rounds_rows && has_bfloat16_dots()) return run(work, work.compact, COMPACT_AVX512BF16);
+        return run(work, work.compact, COMPACT_AVX512);
+    }
     if (work.instructions == InstructionSet::avx2) return run(work, work.compact, COMPACT_AVX2);
 #endif
     return Status::not_here;

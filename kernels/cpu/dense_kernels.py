@@ -1,7 +1,8 @@
 """Dense layers in the built library: float32 or bfloat16 rows times a bfloat16 matrix, widened as it is read.
 
 `kernels.linear` calls this; its reference is what this is tested against. A row's bits depend on that row
-alone, on every path; AVX-512 and AVX2 give the same bits.
+alone, on every path; AVX-512 and AVX2 give the same bits. Where experts take int8, rows are rounded to bfloat16
+here: processors that multiply pairs of those are twice as fast with many rows, and add as the others do.
 """
 
 import ctypes
@@ -15,7 +16,7 @@ from torch import Tensor
 from kernels.compact import CompactMatrix, Matrix
 from kernels.cpu.library import load_cpu_kernels
 from kernels.cpu.numbers import DTYPE_TO_NUMBER, PATH_TO_NUMBER, can_read
-from kernels.cpu.settings import CpuKernelSettings, CpuPath
+from kernels.cpu.settings import CpuActivations, CpuKernelSettings, CpuPath
 
 _DONE = 0  # Status
 
@@ -29,7 +30,8 @@ class _DenseMatmul(ctypes.Structure):
         *((name, c_void_p) for name in ("lines", "has_others", "upper_bytes", "others")),
         ("num_lines", c_int64),
         *((name, c_void_p) for name in ("bias", "result")),
-        *((name, c_int32) for name in ("type", "bias_type", "instructions", "num_threads")),
+        *((name, c_int32) for name in ("type", "bias_type", "instructions")),
+        *((name, c_int32) for name in ("rounds_rows", "num_threads")),
     )
 
 
@@ -39,6 +41,7 @@ class DenseKernels:
 
     path: CpuPath
     library: ctypes.CDLL
+    rounds_rows: bool = False  # to bfloat16
 
     def linear(self, x: Tensor, weight: Matrix, bias: Tensor | None) -> Tensor:
         """Shapes as in kernels.linear."""
@@ -58,6 +61,7 @@ class DenseKernels:
             DTYPE_TO_NUMBER[x.dtype],
             0 if bias is None else DTYPE_TO_NUMBER[bias.dtype],
             PATH_TO_NUMBER[self.path],
+            self.rounds_rows,
             torch.get_num_threads(),
         )
         if self.library.expertmesh_dense(ctypes.byref(work)) != _DONE:
@@ -97,4 +101,5 @@ def _load(settings: CpuKernelSettings) -> DenseKernels | None:
         return None
     kernels.library.expertmesh_dense.argtypes = (ctypes.POINTER(_DenseMatmul),)
     kernels.library.expertmesh_dense.restype = c_int32
-    return DenseKernels(kernels.path, kernels.library)
+    rounds_rows = settings.activations is CpuActivations.INT8
+    return DenseKernels(kernels.path, kernels.library, rounds_rows)

@@ -62,25 +62,6 @@ struct Square {
         }
     }
 
-    // x: [4, ROWS, DENSE_LANES]: even and odd ones of the first block, then of the second
-    template <typename Lines>
-    inline void add_line(const Lines& lines, int64_t first_out, int64_t line, const float* x) {
-        constexpr int HALF = ROWS * DENSE_LANES;
-        for (int part = 0; part < PARTS; ++part) {
-            TwoBlocks blocks[OUTS];
-            Vector values[OUTS];
-            for (int out = 0; out < OUTS; ++out) blocks[out] = lines.blocks(first_out + out, line, part);
-            for (int out = 0; out < OUTS; ++out) values[out] = evens(blocks[out].first);
-            add(values, x, part);
-            for (int out = 0; out < OUTS; ++out) values[out] = odds(blocks[out].first);
-            add(values, x + HALF, part);
-            for (int out = 0; out < OUTS; ++out) values[out] = evens(blocks[out].second);
-            add(values, x + 2 * HALF, part);
-            for (int out = 0; out < OUTS; ++out) values[out] = odds(blocks[out].second);
-            add(values, x + 3 * HALF, part);
-        }
-    }
-
     template <typename Move>
     inline void each_sum(Move move) {
         for (int out = 0; out < OUTS; ++out) {
@@ -92,6 +73,21 @@ struct Square {
     }
 };
 
+// x: [4, ROWS, DENSE_LANES]: odd and even ones of the first block, then of the second
+template <int OUTS, int ROWS>
+inline void add_blocks(Square<OUTS, ROWS>& square, const TwoBlocks (&blocks)[OUTS], const float* x, int part) {
+    constexpr int HALF = ROWS * DENSE_LANES;
+    Vector values[OUTS];
+    for (int out = 0; out < OUTS; ++out) values[out] = odds(blocks[out].first);
+    square.add(values, x, part);
+    for (int out = 0; out < OUTS; ++out) values[out] = evens(blocks[out].first);
+    square.add(values, x + HALF, part);
+    for (int out = 0; out < OUTS; ++out) values[out] = odds(blocks[out].second);
+    square.add(values, x + 2 * HALF, part);
+    for (int out = 0; out < OUTS; ++out) values[out] = evens(blocks[out].second);
+    square.add(values, x + 3 * HALF, part);
+}
+
 // Lines of the inputs: first … past − 1.
 struct Stretch {
     int64_t first, past;
@@ -99,22 +95,26 @@ struct Stretch {
 
 // What waits in memory between stretches.
 template <int ROWS>
-using PartialSums = float[DENSE_TILE_OUTS][ROWS][DENSE_LANES];
+using PartialSums = float[MOST_DENSE_OUTS][ROWS][DENSE_LANES];
 
-template <int OUTS, int ROWS, typename Lines>
-inline void add_square(const Lines& lines, int64_t out, const float* x, Stretch stretch, PartialSums<ROWS>& partial) {
+template <int OUTS, int ROWS, typename Lines, typename Value>
+inline void add_square(const Lines& lines, int64_t out, const Value* x, Stretch stretch, PartialSums<ROWS>& partial) {
     Square<OUTS, ROWS> square;
     square.each_sum([&](int o, int row, int part, Vector& sum) { sum = load(partial[out + o][row] + WIDTH * part); });
     for (int64_t line = stretch.first; line < stretch.past; ++line) {
         for (int o = 0; o < OUTS; ++o) lines.prefetch(out + o, line);
-        square.add_line(lines, out, line, x + line * DENSE_LINE * ROWS);
+        for (int part = 0; part < PARTS; ++part) {
+            TwoBlocks blocks[OUTS];
+            for (int o = 0; o < OUTS; ++o) blocks[o] = lines.blocks(out + o, line, part);
+            add_blocks(square, blocks, x + line * DENSE_LINE * ROWS, part);
+        }
     }
     square.each_sum([&](int o, int row, int part, Vector& sum) { store(partial[out + o][row] + WIDTH * part, sum); });
 }
 
-template <int ROWS, typename Lines>
-inline void multiply_rows(const Lines& lines, int64_t num_outs, const float* x, float* result) {
-    constexpr int64_t LENGTH = ROWS == 1 ? INT64_MAX / 2 : BYTES_OF_ROWS_NEAR / (ROWS * DENSE_LINE * sizeof(float));
+template <int ROWS, typename Lines, typename Value>
+inline void multiply_rows(const Lines& lines, int64_t num_outs, const Value* x, float* result) {
+    constexpr int64_t LENGTH = ROWS == 1 ? INT64_MAX / 2 : BYTES_OF_ROWS_NEAR / (ROWS * DENSE_LINE * sizeof(Value));
     alignas(64) PartialSums<ROWS> partial = {};
     const int64_t num_lines = lines.num_lines();
     for (int64_t first = 0; first < num_lines; first += LENGTH) {
@@ -131,13 +131,13 @@ inline void multiply_rows(const Lines& lines, int64_t num_outs, const float* x, 
         for (int64_t out = 0; out < num_outs; ++out) {
             Vector lanes[PARTS];
             for (int part = 0; part < PARTS; ++part) lanes[part] = load(partial[out][row] + WIDTH * part);
-            result[row * DENSE_TILE_OUTS + out] = total(lanes);
+            result[row * MOST_DENSE_OUTS + out] = total(lanes);
         }
     }
 }
 
-template <int ROWS, typename Lines>
-inline void multiply_dense(const Lines& lines, int64_t num_outs, const float* x, int64_t num_rows, float* result) {
+template <int ROWS, typename Lines, typename Value>
+inline void multiply_dense(const Lines& lines, int64_t num_outs, const Value* x, int64_t num_rows, float* result) {
     if (num_rows == ROWS) return multiply_rows<ROWS>(lines, num_outs, x, result);
     if constexpr (ROWS > 1) multiply_dense<ROWS - 1>(lines, num_outs, x, num_rows, result);
 }

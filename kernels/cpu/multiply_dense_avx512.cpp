@@ -19,7 +19,7 @@ void multiply_compact(const CompactRows& rows, int64_t num_outs, const float* x,
 
 }  // namespace
 
-const MultiplyDense<StoredRows> STORED_AVX512{multiply_stored, TOGETHER};
-const MultiplyDense<CompactRows> COMPACT_AVX512{multiply_compact, TOGETHER};
+const MultiplyDense<StoredRows, float> STORED_AVX512{multiply_stored, TOGETHER};
+const MultiplyDense<CompactRows, float> COMPACT_AVX512{multiply_compact, TOGETHER};
 
 }  // namespace expertmesh

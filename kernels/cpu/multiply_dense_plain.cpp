@@ -15,6 +15,6 @@ void multiply_stored(const StoredRows& rows, int64_t num_outs, const float* x, i
 
 }  // namespace
 
-const MultiplyDense<StoredRows> STORED_PLAIN{multiply_stored, TOGETHER};
+const MultiplyDense<StoredRows, float> STORED_PLAIN{multiply_stored, TOGETHER};
 
 }  // namespace expertmesh
