@@ -48,7 +48,7 @@ class StoredLines {
 // Sums of OUTS matrix rows and ROWS rows of activations.
 template <int OUTS, int ROWS>
 struct Square {
-    Vector sums[OUTS][ROWS][PARTS];
+    Vector sums[ROWS * OUTS][PARTS];
 
     // x: [ROWS, DENSE_LANES]
     inline void add(const Vector (&weights)[OUTS], const float* x, int part) {
@@ -57,18 +57,26 @@ struct Square {
             Vector values = load(x + row * DENSE_LANES + WIDTH * part);
             if (OUTS > 1) keep(values);
             for (int out = 0; out < OUTS; ++out) {
-                sums[out][row][part] = fused(weights[out], values, sums[out][row][part]);
+                Vector& sum = sums[row * OUTS + out][part];
+                sum = fused(weights[out], values, sum);
             }
         }
     }
 
     template <typename Move>
     inline void each_sum(Move move) {
-        for (int out = 0; out < OUTS; ++out) {
-#pragma GCC unroll 8
-            for (int row = 0; row < ROWS; ++row) {
-                for (int part = 0; part < PARTS; ++part) move(out, row, part, sums[out][row][part]);
-            }
+#pragma GCC unroll 16
+        for (int i = 0; i < ROWS * OUTS; ++i) {
+            for (int part = 0; part < PARTS; ++part) move(i, part, sums[i][part]);
+        }
+    }
+
+    // to: [ROWS, MOST_DENSE_OUTS], from the square's first out on
+    inline void write(float* to) const {
+        float together[ROWS * OUTS];
+        totals(sums, together);
+        for (int row = 0; row < ROWS; ++row) {
+            for (int out = 0; out < OUTS; ++out) to[row * MOST_DENSE_OUTS + out] = together[row * OUTS + out];
         }
     }
 };
@@ -93,14 +101,16 @@ struct Stretch {
     int64_t first, past;
 };
 
-// What waits in memory between stretches.
+// What waits in memory between stretches: of square after square, the lanes of each sum.
 template <int ROWS>
-using PartialSums = float[MOST_DENSE_OUTS][ROWS][DENSE_LANES];
+using WaitingSums = float[MOST_DENSE_OUTS * ROWS][DENSE_LANES];
 
 template <int OUTS, int ROWS, typename Lines, typename Value>
-inline void add_square(const Lines& lines, int64_t out, const Value* x, Stretch stretch, PartialSums<ROWS>& partial) {
-    Square<OUTS, ROWS> square;
-    square.each_sum([&](int o, int row, int part, Vector& sum) { sum = load(partial[out + o][row] + WIDTH * part); });
+inline void add_square(const Lines& lines, int64_t out, const Value* x, Stretch stretch, WaitingSums<ROWS>& waiting,
+                       float* result) {
+    Square<OUTS, ROWS> square = {};
+    float(*lanes)[DENSE_LANES] = waiting + out * ROWS;
+    if (stretch.first > 0) square.each_sum([=](int i, int part, Vector& sum) { sum = load(lanes[i] + WIDTH * part); });
     for (int64_t line = stretch.first; line < stretch.past; ++line) {
         for (int o = 0; o < OUTS; ++o) lines.prefetch(out + o, line);
         for (int part = 0; part < PARTS; ++part) {
@@ -109,30 +119,24 @@ inline void add_square(const Lines& lines, int64_t out, const Value* x, Stretch 
             add_blocks(square, blocks, x + line * DENSE_LINE * ROWS, part);
         }
     }
-    square.each_sum([&](int o, int row, int part, Vector& sum) { store(partial[out + o][row] + WIDTH * part, sum); });
+    if (stretch.past == lines.num_lines()) return square.write(result + out);
+    square.each_sum([=](int i, int part, Vector& sum) { store(lanes[i] + WIDTH * part, sum); });
 }
 
 template <int ROWS, typename Lines, typename Value>
 inline void multiply_rows(const Lines& lines, int64_t num_outs, const Value* x, float* result) {
     constexpr int64_t LENGTH = ROWS == 1 ? INT64_MAX / 2 : BYTES_OF_ROWS_NEAR / (ROWS * DENSE_LINE * sizeof(Value));
-    alignas(64) PartialSums<ROWS> partial = {};
+    alignas(64) WaitingSums<ROWS> waiting;
     const int64_t num_lines = lines.num_lines();
     for (int64_t first = 0; first < num_lines; first += LENGTH) {
         const Stretch stretch{first, first + LENGTH < num_lines ? first + LENGTH : num_lines};
         int64_t out = 0;
         if constexpr (ROWS > 1) {
             for (; out + SQUARE_OUTS <= num_outs; out += SQUARE_OUTS) {
-                add_square<SQUARE_OUTS, ROWS>(lines, out, x, stretch, partial);
+                add_square<SQUARE_OUTS, ROWS>(lines, out, x, stretch, waiting, result);
             }
         }
-        for (; out < num_outs; ++out) add_square<1, ROWS>(lines, out, x, stretch, partial);
-    }
-    for (int row = 0; row < ROWS; ++row) {
-        for (int64_t out = 0; out < num_outs; ++out) {
-            Vector lanes[PARTS];
-            for (int part = 0; part < PARTS; ++part) lanes[part] = load(partial[out][row] + WIDTH * part);
-            result[row * MOST_DENSE_OUTS + out] = total(lanes);
-        }
+        for (; out < num_outs; ++out) add_square<1, ROWS>(lines, out, x, stretch, waiting, result);
     }
 }
 

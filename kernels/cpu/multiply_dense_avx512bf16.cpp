@@ -20,7 +20,7 @@ inline void add_blocks(Square<OUTS, ROWS>& square, const TwoBlocks (&blocks)[OUT
         for (int row = 0; row < ROWS; ++row) {
             const auto values = reinterpret_cast<__m512bh>(_mm512_loadu_si512(rows + row * DENSE_BLOCK));
             for (int out = 0; out < OUTS; ++out) {
-                Vector& sum = square.sums[out][row][0];
+                Vector& sum = square.sums[row * OUTS + out][0];
                 sum = _mm512_dpbf16_ps(sum, reinterpret_cast<__m512bh>(blocks[out].*block), values);
             }
         }

@@ -49,5 +49,11 @@ inline TwoBlocks blocks_with_others(const uint8_t* line, const uint8_t* others, 
     return interleaved(load_bytes(line + 32 * part), load_bytes(others + 32 * part));
 }
 
+// Of each: [COUNT] sums of sixteen lanes.
+template <int COUNT, int PARTS>
+inline void totals(const Vector (&sums)[COUNT][PARTS], float* to) {
+    for (int i = 0; i < COUNT; ++i) to[i] = total(sums[i]);
+}
+
 }  // namespace
 }  // namespace expertmesh

@@ -49,5 +49,35 @@ inline TwoBlocks blocks_with_others(const uint8_t* line, const uint8_t* others, 
     return interleaved(_mm512_loadu_si512(line), _mm512_loadu_si512(others));
 }
 
+// The tree of `total` for sixteen sums at once: each round adds halves of two registers' quarters, so that their number
+// halves, and in the end lane 4 · q + i has the total of what stood at 4 · i + q.
+inline Vector sixteen_totals(const Vector (&sums)[16]) {
+    Vector eights[8], fours[4], twos[2];
+    for (int i = 0; i < 8; ++i) {
+        const Vector a = sums[2 * i], b = sums[2 * i + 1];
+        eights[i] = sum(_mm512_shuffle_f32x4(a, b, 0x44), _mm512_shuffle_f32x4(a, b, 0xEE));
+    }
+    for (int i = 0; i < 4; ++i) {
+        const Vector a = eights[2 * i], b = eights[2 * i + 1];
+        fours[i] = sum(_mm512_shuffle_f32x4(a, b, 0x88), _mm512_shuffle_f32x4(a, b, 0xDD));
+    }
+    for (int i = 0; i < 2; ++i) {
+        const Vector a = fours[2 * i], b = fours[2 * i + 1];
+        twos[i] = sum(_mm512_shuffle_ps(a, b, 0x44), _mm512_shuffle_ps(a, b, 0xEE));
+    }
+    return sum(_mm512_shuffle_ps(twos[0], twos[1], 0x88), _mm512_shuffle_ps(twos[0], twos[1], 0xDD));
+}
+
+template <int COUNT>
+inline void totals(const Vector (&sums)[COUNT][1], float* to) {
+    if constexpr (COUNT == 16) {
+        Vector in_order[16];
+        for (int i = 0; i < 16; ++i) in_order[i] = sums[i % 4 * 4 + i / 4][0];
+        store(to, sixteen_totals(in_order));
+    } else {
+        for (int i = 0; i < COUNT; ++i) to[i] = total(sums[i]);
+    }
+}
+
 }  // namespace
 }  // namespace expertmesh

@@ -39,5 +39,11 @@ inline TwoBlocks stored_blocks(const uint16_t* line, int part) {
     return blocks;
 }
 
+// Of each: [COUNT] sums of sixteen lanes.
+template <int COUNT, int PARTS>
+inline void totals(const Vector (&sums)[COUNT][PARTS], float* to) {
+    for (int i = 0; i < COUNT; ++i) to[i] = total(sums[i]);
+}
+
 }  // namespace
 }  // namespace expertmesh
