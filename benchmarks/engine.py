@@ -81,7 +81,7 @@ def random_model(config: ModelConfig) -> LocalModel:
     with tempfile.TemporaryDirectory(prefix="expertmesh-engine-") as name:
         write_checkpoint(config, dummy_weights(config, seed=1), Path(name))
         weights = Checkpoint.open(Path(name)).load(Selection.whole(config), dtype=torch.float32)
-    return LocalModel.of(config, weights, arrange=True)
+    return LocalModel.of(config, weights, compact=True)
 
 
 def throughput(model: LocalModel, name: str, *, num_tokens: int, num_rounds: int) -> list[Row]:

@@ -110,7 +110,7 @@ def run_model(config: ModelConfig, num_tokens: int) -> Measured:
     """In a process that does nothing else."""
     weights = dummy_weights(config, seed=1, dtype=torch.float32)
     settings = cpu_kernel_settings()
-    model = LocalModel.of(config, weights, cpu_kernels=settings, arrange=True)
+    model = LocalModel.of(config, weights, cpu_kernels=settings, compact=True)
     del weights  # the model has taken over their memory
     unembedding = model.weights.unembedding
     assert unembedding is not None

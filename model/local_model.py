@@ -37,28 +37,27 @@ class LocalModel:
         cpu_kernels: CpuKernelSettings = DEFAULT_SETTINGS,
         experts: Experts | None = None,
         arrange: bool = False,
+        compact: bool = False,
     ) -> "LocalModel":
         """`experts` may be elsewhere; without them they are among the weights.
 
-        `arrange` brings weights into the order of the device's kernels, and takes over their memory: on a GPU
-        the experts, on a CPU the dense matrices.
+        `arrange` brings those into the order of a GPU's kernels, `compact` dense matrices into the form of a
+        CPU's, which does nothing elsewhere. Both take over their memory.
 
         On a CPU this builds the kernels, if that has not been done before: some seconds.
         """
         assert weights.embedding is not None, "this process has the embedding, though layers may be elsewhere"
-        on_cpu = weights.embedding.device.type == "cpu"
-        if on_cpu:
+        if weights.embedding.device.type == "cpu":
             _prepare(cpu_kernels)
         row_tile = deterministic_row_tile(config, weights, cpu_kernels) if deterministic else None
-        if arrange and on_cpu:
+        if compact:
             weights = compact_weights(weights, cpu_kernels)
-        is_arranged = arrange and not on_cpu
         if experts is None:
-            held = arrange_experts(weights.experts) if is_arranged else weights.experts
+            held = arrange_experts(weights.experts) if arrange else weights.experts
             experts = LocalExperts(held, config.swiglu_limit, row_tile, cpu_kernels)
-            weights = replace(weights, experts={}) if is_arranged else weights
+            weights = replace(weights, experts={}) if arrange else weights
         forward_pass = GptOss(config, weights, experts, row_tile, cpu_kernels)
-        return cls(config, weights, forward_pass, row_tile, is_arranged)
+        return cls(config, weights, forward_pass, row_tile, arrange)
 
     @property
     def dtype(self) -> torch.dtype:

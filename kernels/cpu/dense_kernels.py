@@ -1,8 +1,8 @@
 """Dense layers in the built library: float32 or bfloat16 rows times a bfloat16 matrix, widened as it is read.
 
 `kernels.linear` calls this; its reference is what this is tested against. A row's bits depend on that row
-alone, on every path; AVX-512 and AVX2 give the same bits. Where experts take int8, rows are rounded to bfloat16
-here: processors that multiply pairs of those are twice as fast with many rows, and add as the others do.
+alone, on every path; AVX-512 and AVX2 give the same bits. Where experts take int8, rows are rounded to
+bfloat16 here: processors that multiply pairs of those are faster with many rows, and add as the others do.
 """
 
 import ctypes

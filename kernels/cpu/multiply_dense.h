@@ -16,7 +16,7 @@ namespace {
 
 constexpr int PARTS = DENSE_LANES / WIDTH;  // of the lanes, each a register
 constexpr int SQUARE_OUTS = 2;
-constexpr int64_t OUTS_AHEAD = 4;  // to prefetch: matrix rows are too short for the processor's own prefetchers
+constexpr int64_t OUTS_AHEAD = 6;  // to prefetch: matrix rows are too short for the processor's own prefetchers
 constexpr int64_t BYTES_OF_ROWS_NEAR = 24 * 1024;  // of what a square's activations may fill of a first-level cache
 
 // Of a line that the matrix does not fill, the rest is zero.
@@ -125,11 +125,12 @@ inline void add_square(const Lines& lines, int64_t out, const Value* x, Stretch 
 
 template <int ROWS, typename Lines, typename Value>
 inline void multiply_rows(const Lines& lines, int64_t num_outs, const Value* x, float* result) {
-    constexpr int64_t LENGTH = ROWS == 1 ? INT64_MAX / 2 : BYTES_OF_ROWS_NEAR / (ROWS * DENSE_LINE * sizeof(Value));
+    constexpr int64_t MOST_LINES = BYTES_OF_ROWS_NEAR / (ROWS * DENSE_LINE * sizeof(Value));
     alignas(64) WaitingSums<ROWS> waiting;
     const int64_t num_lines = lines.num_lines();
-    for (int64_t first = 0; first < num_lines; first += LENGTH) {
-        const Stretch stretch{first, first + LENGTH < num_lines ? first + LENGTH : num_lines};
+    const int64_t num_stretches = ROWS == 1 ? 1 : (num_lines + MOST_LINES - 1) / MOST_LINES;
+    for (int64_t number = 0; number < num_stretches; ++number) {
+        const Stretch stretch{number * num_lines / num_stretches, (number + 1) * num_lines / num_stretches};
         int64_t out = 0;
         if constexpr (ROWS > 1) {
             for (; out + SQUARE_OUTS <= num_outs; out += SQUARE_OUTS) {

@@ -79,11 +79,9 @@ def load_model(
         deterministic=options.deterministic,
         cpu_kernels=options.cpu_kernels,
         experts=experts,
-        arrange=options.device == "cpu"
-        or (
-            experts is None
-            and gpu_kernels_take(options.device, options.activations, deterministic=options.deterministic)
-        ),
+        arrange=experts is None
+        and gpu_kernels_take(options.device, options.activations, deterministic=options.deterministic),
+        compact=True,
     )
 
 

@@ -58,6 +58,16 @@ def test_of_several_processes_at_once_one_builds(tmp_path: Path) -> None:
     assert sum("-shared" in command for command in commands(tmp_path)) == 1
 
 
+def test_a_flag_that_the_compiler_does_not_know_is_left_out(tmp_path: Path) -> None:
+    """The file that it is for is compiled all the same, to an empty form."""
+    compiler = Path(stand_in(tmp_path))
+    refusal = 'case "$*" in *-mavx512bf16*) echo unknown >&2; exit 1;; esac\n'
+    compiler.write_text(compiler.read_text().replace("test ", refusal + "test ", 1))
+    build(tmp_path / "cache", str(compiler))
+    newest = [line for line in commands(tmp_path) if "multiply_dense_avx512bf16.cpp" in line]
+    assert [("-mavx512bw" in line, "-mavx512bf16" in line) for line in newest] == [(True, False)]
+
+
 def test_no_compiler(tmp_path: Path) -> None:
     with pytest.raises(BuildError, match=r"no C\+\+ compiler is here \(looked for no-such-compiler\)"):
         build(tmp_path, "no-such-compiler")

@@ -1,5 +1,6 @@
-"""Compact matrices: every bit comes back, products have the bits of the stored matrix, memory is given back."""
+"""Compact matrices: every bit comes back, products have the stored matrix's bits, memory is given back."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from torch import Tensor
 
 from kernels.compact import LINE_BYTES, LINE_VALUES, CompactMatrix
 from kernels.cpu.compact_kernels import compact
-from kernels.cpu.settings import CpuKernelSettings, CpuPath
+from kernels.cpu.settings import CpuActivations, CpuKernelSettings, CpuPath
 from kernels.linear import linear, linear_reference
 from model.host_memory import empty_tensor
 from tests.kernels.cpu.paths import kernels_or_skip
@@ -48,7 +49,8 @@ def test_every_bit_comes_back(settings: CpuKernelSettings, num_outs: int, width:
     made = compacted(matrix, settings)
     assert made.shape == matrix.shape
     assert same_bits(made.unpacked(), matrix)
-    assert len(made.others) > 0, "a line with a value of another size was to be among them"
+    if matrix.numel() > 5000:  # fewer values may have no more than sixteen upper bytes
+        assert 0 < len(made.others) < made.lines.shape[0] * made.lines.shape[1] / 4
 
 
 def test_special_values_and_zeros(settings: CpuKernelSettings) -> None:
@@ -80,11 +82,13 @@ def test_a_seventeenth_upper_byte_is_kept_aside_with_its_line(settings: CpuKerne
     assert same_bits(made.unpacked(), matrix)
 
 
+@pytest.mark.parametrize("activations", CpuActivations)
 @pytest.mark.parametrize("threads", [1, 2, 3])
 @pytest.mark.parametrize(("num_outs", "width"), SHAPES)
 def test_products_have_the_bits_of_the_stored_matrix(
-    settings: CpuKernelSettings, threads: int, num_outs: int, width: int
+    settings: CpuKernelSettings, activations: CpuActivations, threads: int, num_outs: int, width: int
 ) -> None:
+    settings = replace(settings, activations=activations)
     matrix, bias, before = trained(num_outs, width), torch.randn(num_outs), torch.get_num_threads()
     made = compacted(matrix, settings)
     torch.set_num_threads(threads)

@@ -1,12 +1,16 @@
 """Dense layers on each path: against float64, and a row's bits in any company, by any number of threads."""
 
+import itertools
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 import torch
 from torch import Tensor
 
 from kernels.cpu.dense_kernels import dense_kernels_for
 from kernels.cpu.library import CpuKernels
-from kernels.cpu.settings import CpuKernelSettings, CpuPath
+from kernels.cpu.settings import CpuActivations, CpuKernelSettings, CpuPath
 from kernels.linear import linear, linear_reference
 from tests.kernels.cpu.paths import kernels_or_skip
 
@@ -15,8 +19,10 @@ EPSILON = 2.0**-24
 SHAPES = [(1, 1), (5, 31), (33, 32), (37, 72), (64, 33), (70, 1000)]
 
 
-def settings_of(kernels: CpuKernels) -> CpuKernelSettings:
-    return CpuKernelSettings(kernels.path)
+def settings_of(
+    kernels: CpuKernels, activations: CpuActivations = CpuActivations.FLOAT32
+) -> CpuKernelSettings:
+    return CpuKernelSettings(kernels.path, activations=activations)
 
 
 def matrix(num_outs: int, width: int) -> Tensor:
@@ -35,13 +41,14 @@ def test_as_exact_as_float32(kernels: CpuKernels, num_rows: int, num_outs: int, 
     assert ((found - exact).abs() <= num_roundings * EPSILON * size).all()
 
 
+@pytest.mark.parametrize("activations", CpuActivations)
 @pytest.mark.parametrize("threads", [1, 2, 3])
 @pytest.mark.parametrize(("num_outs", "width"), [(70, 1000), (326, 352)])
 def test_a_row_has_the_same_bits_in_any_company(
-    kernels: CpuKernels, threads: int, num_outs: int, width: int
+    kernels: CpuKernels, activations: CpuActivations, threads: int, num_outs: int, width: int
 ) -> None:
     weight, bias, row = matrix(num_outs, width), torch.randn(num_outs), torch.randn(width)
-    settings, before = settings_of(kernels), torch.get_num_threads()
+    settings, before = settings_of(kernels, activations), torch.get_num_threads()
     alone = linear(row[None], weight, bias, cpu_kernels=settings)[0]
     torch.set_num_threads(threads)
     try:
@@ -54,16 +61,41 @@ def test_a_row_has_the_same_bits_in_any_company(
         torch.set_num_threads(before)
 
 
-def test_avx512_and_avx2_give_the_same_bits() -> None:
+@pytest.mark.parametrize("activations", CpuActivations)
+def test_avx512_and_avx2_give_the_same_bits(activations: CpuActivations) -> None:
+    """Processors that multiply pairs of bfloat16 do it for AVX-512: then two ways of adding are compared."""
     for path in (CpuPath.AVX512, CpuPath.AVX2):
         kernels_or_skip(path)
-    for num_rows, (num_outs, width) in zip((1, 3, 12, 29, 5, 8), SHAPES, strict=True):
+    for num_rows, (num_outs, width) in itertools.product((1, 3, 8, 12, 29), SHAPES):
         x, weight = torch.randn(num_rows, width), matrix(num_outs, width)
         wide, narrow = (
-            linear(x, weight, None, cpu_kernels=CpuKernelSettings(path))
+            linear(x, weight, None, cpu_kernels=CpuKernelSettings(path, activations=activations))
             for path in (CpuPath.AVX512, CpuPath.AVX2)
         )
         assert torch.equal(wide, narrow)
+
+
+def test_beside_int8_rows_are_rounded_to_bfloat16(kernels: CpuKernels) -> None:
+    x, weight, bias = torch.randn(19, 200), matrix(41, 200), torch.randn(41)
+    x[3, 5], x[4, 6], x[5, 7] = 1e-39, -1e-39, 1.17e-38  # too small for a normal number: zero
+    rounded = x.bfloat16().float()
+    rounded[3, 5] = rounded[4, 6] = rounded[5, 7] = 0
+    found = linear(x, weight, bias, cpu_kernels=settings_of(kernels, CpuActivations.INT8))
+    assert torch.equal(found, linear(rounded, weight, bias, cpu_kernels=settings_of(kernels)))
+    assert not torch.equal(found, linear(x, weight, bias, cpu_kernels=settings_of(kernels)))
+
+
+def test_rounded_rows_without_instructions_for_them(tmp_path: Path) -> None:
+    """A compiler that knows none, on whatever processor: the same bits."""
+    compiler = tmp_path / "compiler"
+    compiler.write_text('#!/bin/sh\ncase "$*" in *-mavx512bf16*) exit 1;; esac\nexec c++ "$@"\n')
+    compiler.chmod(0o755)
+    kernels_or_skip(CpuPath.AVX512)
+    x, weight = torch.randn(21, 448), matrix(70, 448)
+    settings = CpuKernelSettings(CpuPath.AVX512, activations=CpuActivations.INT8)
+    older = replace(settings, cache=tmp_path / "cache", compiler=str(compiler))
+    expected = linear(x, weight, None, cpu_kernels=settings)
+    assert torch.equal(linear(x, weight, None, cpu_kernels=older), expected)
 
 
 def test_whole_numbers_are_exact(kernels: CpuKernels) -> None:
