@@ -1,11 +1,13 @@
 """The CPU kernels beside the experts: rows of `benchmarks.kernels`.
 
-Dense layers: 16,384 rows of gpt-oss-20b's unembedding in bfloat16. With one row the limit is memory; peers of
-many rows are torch's matmuls, in float32 with weights that were widened beforehand into twice the memory,
-and in bfloat16, which rounds activations too. Attention: layers of the 20b over sequences in shuffled pages.
+Dense layers: 16,384 rows of gpt-oss-20b's unembedding, compact as a model holds them. With one row the limit
+is memory; peers of many rows are torch's matmuls, in float32 with weights that were widened beforehand into
+twice the memory, and in bfloat16, which rounds activations too, as ours do beside int8. Attention: layers of
+the 20b over sequences in shuffled pages.
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 
 import torch
@@ -16,7 +18,8 @@ from benchmarks.interleaving import median_seconds
 from benchmarks.reading_memory import against_reading, reading
 from benchmarks.report import Row, compared
 from kernels.attention import AttentionQueries, attention
-from kernels.cpu.settings import CpuKernelSettings, CpuPath
+from kernels.cpu.compact_kernels import compact
+from kernels.cpu.settings import CpuActivations, CpuKernelSettings, CpuPath
 from kernels.linear import linear
 from kernels.paging import PagedKeysValues, PageTable
 from model.config import GPT_OSS_20B
@@ -33,14 +36,17 @@ Works = Mapping[str, Callable[[], object]]
 
 def dense_rows(settings: CpuKernelSettings, quick: bool) -> Iterator[Row]:
     weight = torch.randn(NUM_OUTS, WIDTH).bfloat16()
-    wide = weight.float()
+    wide, made = weight.float(), compact(weight.clone(), settings)
+    rounding = replace(settings, activations=CpuActivations.INT8)
     read = reading()
     numbers_of_rows = (1, 4) if quick else (1, 4, 16, 64, 256)
     for num_rows in numbers_of_rows:
         x = torch.randn(num_rows, WIDTH)
         narrow = x.bfloat16()
         works: Works = {
-            "ours": partial(linear, x, weight, None, cpu_kernels=settings),
+            "ours": partial(linear, x, made, None, cpu_kernels=settings),
+            "rounded": partial(linear, x, made, None, cpu_kernels=rounding),
+            "stored": partial(linear, x, weight, None, cpu_kernels=settings),
             "read": read,
             "float32": partial(functional.linear, x, wide),
             "bfloat16": partial(functional.linear, narrow, weight),
@@ -48,14 +54,19 @@ def dense_rows(settings: CpuKernelSettings, quick: bool) -> Iterator[Row]:
         seconds = median_seconds(works, 5 if num_rows > 16 else 9)
         name = f"dense, {num_rows} row{'s' if num_rows > 1 else ''}"
         goal = BANDWIDTH_GOAL if num_rows == 1 else None
-        yield against_reading(name, 2 * weight.numel(), seconds, goal)
+        yield against_reading(name, made.nbytes, seconds, goal)
         operations = 2 * num_rows * weight.numel() / 1e9
-        for peer in ("float32", "bfloat16"):
+        for kind, work, peer, peer_name in (
+            (name, "ours", "stored", "sixteen bits a weight"),
+            (name, "ours", "float32", "torch float32 matmul"),
+            (name, "ours", "bfloat16", "torch bfloat16 matmul"),
+            (f"{name}, rounded", "rounded", "bfloat16", "torch bfloat16 matmul"),
+        ):
             yield compared(
-                name,
+                kind,
                 "GFLOP/s",
-                operations / seconds["ours"],
-                peer_name=f"torch {peer} matmul",
+                operations / seconds[work],
+                peer_name=peer_name,
                 peer=operations / seconds[peer],
                 higher_is_better=True,
             )

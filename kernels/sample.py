@@ -9,7 +9,7 @@ The order, and what each step means for one row:
 2. `penalise`    in prompt or output: score > 0 ? score / repetition : score * repetition (CTRL, Keskar et al.
                  2019); then − presence, if in the output at all, − frequency * its count there (OpenAI)
 3. `add_bias`    score + bias
-4. `scale`       (score − greatest score) / temperature; for temperature 0 the caller takes the argmax instead
+4. `scale`       (score − greatest score) / temperature; for temperature 0 the caller takes `greatest` instead
 5. `weigh`       exp of that
 6. `keep_top`    top-k: the k greatest; top-p: of these, the fewest, greatest first, whose share is >= p
 7. `keep_min_p`  what has at least min_p times the greatest weight
@@ -32,6 +32,7 @@ GREATEST_WEIGHT = 1 << 44
 """The weight of the likeliest token. 2⁴⁴ times a vocabulary of up to 2¹⁸ fits in int64."""
 
 _MAX_VOCAB = 1 << 18
+_SPAN = 256
 _FLOAT = torch.finfo(torch.float32)
 _FIRST_CANDIDATES = 1024
 _CANDIDATE_GROWTH = 16
@@ -74,6 +75,26 @@ def penalise(scores: Tensor, cells: Cells, output_counts: Tensor, penalties: Pen
 def add_bias(scores: Tensor, cells: Cells, bias: Tensor) -> Tensor:
     """`bias` is [cells]; −inf forbids the token, tokens with +inf share the row among themselves."""
     return _replace(scores, cells, scores[cells.rows, cells.token_ids] + bias.float())
+
+
+def greatest(scores: Tensor) -> Tensor:
+    """[rows] int64: the token with the greatest score; of equals the first.
+
+    On a CPU torch finds maxima eight times as fast as their places: so first the span, then the place in it.
+    """
+    num_rows, vocab_size = scores.shape
+    num_whole = vocab_size // _SPAN * _SPAN
+    if num_whole == 0:
+        return scores.argmax(dim=1)
+    spans = scores[:, :num_whole].view(num_rows, vocab_size // _SPAN, _SPAN)
+    maxima = spans.amax(dim=2)  # [rows, spans]
+    if num_whole < vocab_size:
+        maxima = torch.cat([maxima, scores[:, num_whole:].amax(dim=1, keepdim=True)], dim=1)
+    # What the last span lacks, the one before it lends: less than the greatest, or it had been chosen.
+    starts = (maxima.argmax(dim=1) * _SPAN).clamp(max=vocab_size - _SPAN)  # [rows]
+    places = starts[:, None] + torch.arange(_SPAN, device=scores.device)  # [rows, _SPAN]
+    found: Tensor = starts + scores.gather(1, places).argmax(dim=1)
+    return found
 
 
 def scale(scores: Tensor, temperature: Tensor) -> Tensor:

@@ -152,7 +152,7 @@ def _choose(scores: Tensor, rows: Sequence[SamplerRow]) -> Tensor:
     """[rows] token ids."""
     if takes_gpu_kernels(scores):
         return choose(scores, _draws(scores, rows))
-    token_ids = scores.argmax(dim=1)  # [rows]; of equals the first
+    token_ids = sample.greatest(scores)  # [rows]
     drawing = [index for index, row in enumerate(rows) if not row.parameters.is_greedy]
     if drawing:
         token_ids[drawing] = _draw(scores[drawing], [rows[index] for index in drawing])

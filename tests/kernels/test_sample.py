@@ -17,6 +17,7 @@ from kernels.sample import (
     add_bias,
     draw,
     exclude,
+    greatest,
     keep_min_p,
     keep_top,
     penalise,
@@ -40,6 +41,23 @@ WEIGHTS = st.lists(st.one_of(st.just(0), st.integers(1, GREATEST_WEIGHT)), min_s
 
 def row_of(values: list[float]) -> Tensor:
     return torch.tensor([values], dtype=torch.float32)  # [1, vocab]
+
+
+@pytest.mark.parametrize("vocab_size", [1, 211, 256, 257, 300, 511, 512, 1000, 201_088])
+def test_greatest_is_the_argmax_and_of_equals_the_first(vocab_size: int) -> None:
+    """Few values, so that the greatest stands in many spans, in the last one too."""
+    for scores in (torch.randint(-4, 5, (13, vocab_size)).float(), torch.randn(13, vocab_size)):
+        scores[3] = -INF
+        scores[3, -1] = -7.0
+        scores[4] = -INF
+        scores[5, vocab_size // 2] = INF
+        expected = [row.tolist().index(max(row.tolist())) for row in scores]
+        assert greatest(scores).tolist() == expected
+        assert greatest(scores[::2]).tolist() == expected[::2]
+
+
+def test_greatest_of_no_rows() -> None:
+    assert greatest(torch.zeros(0, 600)).tolist() == []
 
 
 def reals(*values: float) -> Tensor:
