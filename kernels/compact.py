@@ -13,6 +13,9 @@ from torch import Tensor
 
 LINE_VALUES, LINE_BYTES = 64, 96
 
+_ROWS_AT_ONCE = 1024
+"""That are unpacked at a time: places take eight times as much memory as values."""
+
 
 @dataclass(frozen=True, slots=True)
 class CompactMatrix:
@@ -38,19 +41,25 @@ class CompactMatrix:
 
     def unpacked(self) -> Tensor:
         """[out, in] bfloat16, as it was."""
-        halves = self.lines[..., LINE_VALUES:]  # [out, lines, 32]
-        names = torch.cat([halves & 0x0F, halves >> 4], dim=-1)  # [out, lines, LINE_VALUES]
-        upper = self.upper_bytes[names.long()]  # [out, lines, LINE_VALUES]
-        marked = self._lines_with_others()  # [out, lines] bool
+        rows = torch.arange(self.shape[0], device=self.device)
+        return torch.cat([self._unpacked(some) for some in torch.split(rows, _ROWS_AT_ONCE)])
+
+    def _unpacked(self, rows: Tensor) -> Tensor:
+        lines = self.lines[rows]  # [rows, lines, LINE_BYTES]
+        halves = lines[..., LINE_VALUES:]  # [rows, lines, 32]
+        names = torch.cat([halves & 0x0F, halves >> 4], dim=-1)  # [rows, lines, LINE_VALUES]
+        upper = self.upper_bytes[names.long()]  # [rows, lines, LINE_VALUES]
+        marked = self._lines_with_others(rows)  # [rows, lines] bool
         indices = halves[marked][:, :4].contiguous().view(torch.int32)[:, 0]  # [lines that have others]
         upper[marked] = self.others[indices.long()]
-        pairs = torch.stack([self.lines[..., :LINE_VALUES], upper], dim=-1)  # [out, lines, LINE_VALUES, 2]
-        placed = pairs.view(*marked.shape, 4, 2, 8, 2).transpose(2, 3)  # [out, lines, 2, 4, 8, 2]
-        values: Tensor = placed.reshape(*self.shape, 2).view(torch.bfloat16).squeeze(-1)
+        pairs = torch.stack([lines[..., :LINE_VALUES], upper], dim=-1)  # [rows, lines, LINE_VALUES, 2]
+        placed = pairs.view(*marked.shape, 4, 2, 8, 2).transpose(2, 3)  # [rows, lines, 2, 4, 8, 2]
+        values: Tensor = placed.reshape(len(rows), self.shape[1], 2).view(torch.bfloat16).squeeze(-1)
         return values
 
-    def _lines_with_others(self) -> Tensor:
-        bits = self.has_others[..., None] >> torch.arange(64, device=self.device) & 1  # [out, words, 64]
+    def _lines_with_others(self, rows: Tensor) -> Tensor:
+        words = self.has_others[rows, :, None]  # [rows, words, 1]
+        bits = words >> torch.arange(64, device=self.device) & 1  # [rows, words, 64]
         return bits.flatten(1)[:, : self.lines.shape[1]].bool()
 
 

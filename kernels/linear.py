@@ -1,11 +1,12 @@
 """Dense linear layer: y = x Wᵀ + b, and the meaning of `row_tile` on this floor.
 
-On a CPU a bfloat16 matrix goes to `kernels/cpu`, whatever the dtype of the rows: there a row's result depends
-on that row alone. Elsewhere a matrix library picks its algorithm, and so the order of its additions, by the
-number of rows. With `row_tile=None` the rows go to it as they are: fastest, but a row's last bits may change
-with its company. With `row_tile=n` the library only ever sees n rows (the last tile is padded with zeros), so
-a row's result depends on that row alone, provided that its place within the tile does not matter either; that
-is proven for the machine at hand by `rows_are_equal_in_a_tile` before anyone relies on it.
+On a CPU a bfloat16 matrix, compact or not, goes to `kernels/cpu`, whatever the dtype of the rows: there a
+row's result depends on that row alone. Settings with int8 let it round the rows to bfloat16. Elsewhere a
+matrix library picks its algorithm, and so the order of its additions, by the number of rows. With
+`row_tile=None` the rows go to it as they are: fastest, but a row's last bits may change with its company.
+With `row_tile=n` the library only ever sees n rows (the last tile is padded with zeros), so a row's result
+depends on that row alone, provided that its place within the tile does not matter either; that is proven for
+the machine at hand by `rows_are_equal_in_a_tile` before anyone relies on it.
 """
 
 import torch

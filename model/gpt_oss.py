@@ -8,13 +8,14 @@ It keeps no state between steps: keys and values live in the cache that is passe
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from kernels.attention import attention
 from kernels.compact import Matrix
-from kernels.cpu.settings import DEFAULT_SETTINGS, CpuKernelSettings
+from kernels.cpu.settings import DEFAULT_SETTINGS, CpuActivations, CpuKernelSettings
 from kernels.linear import linear
 from kernels.rmsnorm import add_rmsnorm, rmsnorm
 from kernels.rope import RotaryTable, rotary_table
@@ -43,6 +44,7 @@ class GptOss:
         self._experts = experts
         self._row_tile = row_tile
         self._cpu_kernels = cpu_kernels
+        self._exact_kernels = replace(cpu_kernels, activations=CpuActivations.FLOAT32)
         self._rotary = rotary_table_of(config).to(weights.device)
 
     @torch.inference_mode()
@@ -97,7 +99,9 @@ class GptOss:
         return batch.full, None
 
     def _visit_experts(self, layer: int, weights: AttentionLayerWeights, normed: Tensor) -> Tensor:
-        gate_logits = self._linear(normed, weights.gate.weight, weights.gate.bias)
+        """The gate's rows are never rounded: it is small, and a rounded one would choose other experts."""
+        gate = weights.gate
+        gate_logits = linear(normed, gate.weight, gate.bias, self._row_tile, self._exact_kernels)
         routing = route(gate_logits, self.config.experts_per_token, self._cpu_kernels)
         return self._experts(layer, normed, routing)
 

@@ -4,17 +4,16 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from kernels.cpu.library import CpuKernelsUnavailableError, load_cpu_kernels
 from kernels.cpu.settings import DEFAULT_SETTINGS, CpuKernelSettings
 from model.compact_weights import compact_weights
 from model.config import ModelConfig
+from model.cpu_kernels import prepare_cpu_kernels
 from model.determinism import deterministic_row_tile
 from model.experts import Experts, LocalExperts
 from model.gpt_oss import GptOss
 from model.gpu_experts import arrange_experts
 from model.kv_cache import KvCache
 from model.weights import ModelWeights
-from protos.errors import ConfigError
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +46,7 @@ class LocalModel:
         On a CPU this builds the kernels, if that has not been done before: some seconds.
         """
         assert weights.embedding is not None, "this process has the embedding, though layers may be elsewhere"
-        if weights.embedding.device.type == "cpu":
-            _prepare(cpu_kernels)
+        prepare_cpu_kernels(weights.embedding.device, cpu_kernels)
         row_tile = deterministic_row_tile(config, weights, cpu_kernels) if deterministic else None
         if compact:
             weights = compact_weights(weights, cpu_kernels)
@@ -76,10 +74,3 @@ class LocalModel:
             device=embedding.device,
             layers=self.forward_pass.layers,
         )
-
-
-def _prepare(cpu_kernels: CpuKernelSettings) -> None:
-    try:
-        load_cpu_kernels(cpu_kernels)
-    except CpuKernelsUnavailableError as error:
-        raise ConfigError(f"{error}; ask for another path, or for none by name") from error

@@ -6,11 +6,11 @@ from dataclasses import replace
 from cluster.config.config import Config
 from cluster.controller.fleet import WorkerSpec
 from cluster.hosted.hosted_worker import first_announcement
-from cluster.hosted.options import HostOptions, engine_options, exchange_settings, row_settings
+from cluster.hosted.options import HostOptions, stage_options
 from cluster.hosted.topology_feed import experts_of
 from cluster.tls import tls_files
 from kernels.cpu.settings import CpuKernelSettings
-from workers.attention.stage import Stage, StageOptions
+from workers.attention.stage import Stage
 from workers.membership.announcer import Announcer
 from workers.membership.members import MeshTopology
 from workers.membership.topology_watch import FindController, TopologyWatch
@@ -27,24 +27,8 @@ class HostedStage:
         find_controller: FindController,
         cpu_kernels: CpuKernelSettings,
     ) -> None:
-        assert spec.layers, "a stage has layers"
-        tls, engine = tls_files(config), engine_options(config, cpu_kernels)
-        self._stage = Stage(
-            options.folder,
-            StageOptions(
-                name=spec.name,
-                layers=spec.layers,
-                device=engine.device,
-                dtype=engine.activations,
-                cache_bytes=engine.cache_bytes,
-                exchange=exchange_settings(config),
-                rows=row_settings(config),
-                context_limit=engine.context_limit,
-                cpu_kernels=cpu_kernels,
-                host=options.host,
-                tls=tls,
-            ),
-        )
+        self._stage = Stage(options.folder, stage_options(config, spec, options, cpu_kernels))
+        tls = tls_files(config)
         said = first_announcement(spec, options, self._stage.address, self._stage.model)
         self._announcer = Announcer(find_controller, lambda: replace(said, epoch=self._stage.epoch), tls)
         self._watch = TopologyWatch(find_controller, self._hear, tls)

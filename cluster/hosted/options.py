@@ -9,11 +9,14 @@ from pathlib import Path
 import torch
 
 from cluster.config.config import Config
+from cluster.controller.fleet import WorkerSpec
+from cluster.tls import tls_files
 from kernels.cpu.settings import CpuActivations, CpuKernelSettings
 from router.dispatch_frames import CombineMode
 from router.exchange import ExchangeSettings
 from router.hedging import HedgeSettings
 from router.remote_experts import RemoteExpertsSettings
+from workers.attention.stage import StageOptions
 from workers.engine.local_engine import LocalEngineOptions
 from workers.experts.from_checkpoint import ExpertWorkerOptions
 
@@ -58,6 +61,26 @@ def expert_options(config: Config, name: str, cpu_kernels: CpuKernelSettings) ->
         credits=config.router.credits,
         max_frame_bytes=int(config.router.max_frame_mb * _BYTES_OF_MB),
         cpu_kernels=engine.cpu_kernels,
+    )
+
+
+def stage_options(
+    config: Config, spec: WorkerSpec, options: HostOptions, cpu_kernels: CpuKernelSettings
+) -> StageOptions:
+    assert spec.layers, "a stage has layers"
+    engine = engine_options(config, cpu_kernels)
+    return StageOptions(
+        name=spec.name,
+        layers=spec.layers,
+        device=engine.device,
+        dtype=engine.activations,
+        cache_bytes=engine.cache_bytes,
+        exchange=exchange_settings(config),
+        rows=row_settings(config),
+        context_limit=engine.context_limit,
+        cpu_kernels=engine.cpu_kernels,
+        host=options.host,
+        tls=tls_files(config),
     )
 
 

@@ -40,8 +40,8 @@ _X86_FILE_TO_FLAGS = {
     "swiglu_avx2.cpp": ("-mavx2",),
     "swiglu_avx512.cpp": ("-mavx512f", "-mavx512bw"),
 }
-_NEWER_FLAGS = ("-mavx512bf16",)
-"""Not every compiler that people have knows them; such a file has an empty form for one that does not."""
+_NEWER_FLAGS = frozenset({"-mavx512bf16"})
+"""Not every compiler and assembler that people have knows them; such a file has an empty form for those."""
 
 
 class BuildError(Exception):
@@ -128,18 +128,19 @@ def _is_for_this_machine(source: Path) -> bool:
 
 def _compile(compiler: str, folder: Path, source: Path) -> Path:
     target = folder / f"{source.stem}.o"
-    wanted = _X86_FILE_TO_FLAGS.get(source.name, ())
-    known = [flag for flag in wanted if flag not in _NEWER_FLAGS or _knows(compiler, flag)]
-    _run([compiler, *_COMPILE, *known, "-c", str(source), "-o", str(target)])
+    flags = _X86_FILE_TO_FLAGS.get(source.name, ())
+    older = [flag for flag in flags if flag not in _NEWER_FLAGS]
+    try:
+        _compile_with(flags, compiler, source, target)
+    except BuildError:
+        if len(older) == len(flags):
+            raise
+        _compile_with(older, compiler, source, target)
     return target
 
 
-def _knows(compiler: str, flag: str) -> bool:
-    try:
-        _run([compiler, flag, "-E", "-x", "c++", os.devnull])
-    except BuildError:
-        return False
-    return True
+def _compile_with(flags: Sequence[str], compiler: str, source: Path, target: Path) -> None:
+    _run([compiler, *_COMPILE, *flags, "-c", str(source), "-o", str(target)])
 
 
 def _run(command: Sequence[str]) -> str:

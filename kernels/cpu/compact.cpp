@@ -17,7 +17,6 @@ namespace expertmesh {
 namespace {
 
 constexpr int NUM_BYTES = 256;
-constexpr int64_t ROWS_AT_ONCE = 64;
 
 // The layout is the contract with kernels/cpu/compact_kernels.py, which fills it in.
 struct Compacting {
@@ -26,6 +25,8 @@ struct Compacting {
     uint64_t* has_others;  // as in CompactRows; zero before the survey
     uint8_t* upper_bytes;  // as in CompactRows
     uint8_t* others;       // as in CompactRows; the survey needs none
+    uint8_t* aside;        // [rows_aside, num_lines, LINE_BYTES], to work in; the survey needs none
+    int64_t rows_aside;
     int32_t num_threads;
 };
 
@@ -101,17 +102,15 @@ class Packing {
         }
     }
 
-    // A compact row ends before the next one begins to be read: each thread packs its rows aside, then all move them
-    // to their places.
+    // A batch of compact rows ends before the batch behind it begins: threads pack a batch aside, and one copy moves it.
     void run() const {
-        const int64_t row_bytes = work_.num_lines * LINE_BYTES, at_once = ROWS_AT_ONCE * work_.num_threads;
-        std::vector<uint8_t> aside(std::min(at_once, work_.num_rows) * row_bytes);
+        const int64_t row_bytes = work_.num_lines * LINE_BYTES;
         auto* lines = reinterpret_cast<uint8_t*>(work_.weights);
-        for (int64_t first = 0; first < work_.num_rows; first += at_once) {
-            const int64_t count = std::min(at_once, work_.num_rows - first);
+        for (int64_t first = 0; first < work_.num_rows; first += work_.rows_aside) {
+            const int64_t count = std::min(work_.rows_aside, work_.num_rows - first);
 #pragma omp parallel for num_threads(work_.num_threads)
-            for (int64_t i = 0; i < count; ++i) pack_row(first + i, aside.data() + i * row_bytes);
-            std::memcpy(lines + first * row_bytes, aside.data(), count * row_bytes);
+            for (int64_t i = 0; i < count; ++i) pack_row(first + i, work_.aside + i * row_bytes);
+            std::memcpy(lines + first * row_bytes, work_.aside, count * row_bytes);
         }
     }
 

@@ -27,6 +27,11 @@ struct CompactRows {
     int64_t num_lines;
 };
 
+// Of each file alone, as in scalar_type.h.
+namespace {
+
 constexpr int64_t words_of(int64_t num_lines) { return (num_lines + 63) / 64; }
+
+}  // namespace
 
 }  // namespace expertmesh

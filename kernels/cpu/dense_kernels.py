@@ -2,7 +2,8 @@
 
 `kernels.linear` calls this; its reference is what this is tested against. A row's bits depend on that row
 alone, on every path; AVX-512 and AVX2 give the same bits. Where experts take int8, rows are rounded to
-bfloat16 here: processors that multiply pairs of those are faster with many rows, and add as the others do.
+bfloat16 here: processors that multiply pairs of those are faster with many rows, and the others compute what
+those do.
 """
 
 import ctypes
@@ -14,11 +15,12 @@ import torch
 from torch import Tensor
 
 from kernels.compact import CompactMatrix, Matrix
+from kernels.cpu.compact_kernels import COMPACT_PATHS
 from kernels.cpu.library import load_cpu_kernels
 from kernels.cpu.numbers import DTYPE_TO_NUMBER, PATH_TO_NUMBER, can_read
 from kernels.cpu.settings import CpuActivations, CpuKernelSettings, CpuPath
 
-_DONE = 0  # Status
+_DONE, _OUT_OF_MEMORY = 0, 2  # Status
 
 
 class _DenseMatmul(ctypes.Structure):
@@ -64,8 +66,10 @@ class DenseKernels:
             self.rounds_rows,
             torch.get_num_threads(),
         )
-        if self.library.expertmesh_dense(ctypes.byref(work)) != _DONE:
+        status = self.library.expertmesh_dense(ctypes.byref(work))
+        if status == _OUT_OF_MEMORY:
             raise MemoryError("no memory for a dense layer's rows")
+        assert status == _DONE, "a compact matrix met a path without kernels for it"
         return result
 
 
@@ -81,16 +85,17 @@ def dense_kernels_for(
     x: Tensor, weight: Matrix, bias: Tensor | None, settings: CpuKernelSettings
 ) -> DenseKernels | None:
     """What computes these tensors; None: the reference."""
-    if not can_read(x) or not _can_read_matrix(weight):
+    if not can_read(x) or not _can_read_matrix(weight, settings):
         return None
     if bias is not None and not (can_read(bias) and bias.is_contiguous()):
         return None
     return _load(settings)
 
 
-def _can_read_matrix(weight: Matrix) -> bool:
+def _can_read_matrix(weight: Matrix, settings: CpuKernelSettings) -> bool:
     if isinstance(weight, CompactMatrix):
-        return True
+        kernels = _load(settings)
+        return kernels is not None and kernels.path in COMPACT_PATHS
     return weight.dtype is torch.bfloat16 and can_read(weight) and weight.is_contiguous()
 
 

@@ -19,7 +19,12 @@ constexpr int DENSE_LANES = 16;
 constexpr int DENSE_BLOCK = 2 * DENSE_LANES;
 constexpr int DENSE_LINE = 2 * DENSE_BLOCK;  // inputs that are unpacked together
 
+// Of each file alone, as in scalar_type.h.
+namespace {
+
 constexpr int64_t lines_of(int64_t width) { return (width + DENSE_LINE - 1) / DENSE_LINE; }
+
+}  // namespace
 
 // Consecutive rows of a matrix as a checkpoint has it: [num_outs, width] bfloat16.
 struct StoredRows {

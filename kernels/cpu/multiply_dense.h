@@ -128,7 +128,7 @@ inline void multiply_rows(const Lines& lines, int64_t num_outs, const Value* x, 
     constexpr int64_t MOST_LINES = BYTES_OF_ROWS_NEAR / (ROWS * DENSE_LINE * sizeof(Value));
     alignas(64) WaitingSums<ROWS> waiting;
     const int64_t num_lines = lines.num_lines();
-    const int64_t num_stretches = ROWS == 1 ? 1 : (num_lines + MOST_LINES - 1) / MOST_LINES;
+    const int64_t num_stretches = ROWS == 1 || num_lines == 0 ? 1 : (num_lines + MOST_LINES - 1) / MOST_LINES;
     for (int64_t number = 0; number < num_stretches; ++number) {
         const Stretch stretch{number * num_lines / num_stretches, (number + 1) * num_lines / num_stretches};
         int64_t out = 0;
@@ -142,9 +142,15 @@ inline void multiply_rows(const Lines& lines, int64_t num_outs, const Value* x, 
 }
 
 template <int ROWS, typename Lines, typename Value>
-inline void multiply_dense(const Lines& lines, int64_t num_outs, const Value* x, int64_t num_rows, float* result) {
+inline void multiply_some(const Lines& lines, int64_t num_outs, const Value* x, int64_t num_rows, float* result) {
     if (num_rows == ROWS) return multiply_rows<ROWS>(lines, num_outs, x, result);
-    if constexpr (ROWS > 1) multiply_dense<ROWS - 1>(lines, num_outs, x, num_rows, result);
+    if constexpr (ROWS > 1) multiply_some<ROWS - 1>(lines, num_outs, x, num_rows, result);
+}
+
+// A `MultiplyRows`.
+template <typename Lines, typename Rows, typename Value>
+void multiply_dense(const Rows& rows, int64_t num_outs, const Value* x, int64_t num_x, float* sums) {
+    multiply_some<ROWS_TOGETHER>(Lines(rows), num_outs, x, num_x, sums);
 }
 
 }  // namespace

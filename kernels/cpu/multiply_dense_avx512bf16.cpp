@@ -10,9 +10,7 @@ namespace expertmesh {
 
 namespace {
 
-constexpr int TOGETHER = 8;  // whose sums, with two matrix rows, leave registers for what is multiplied
-
-// One instruction multiplies pairs as they stand. x: [2, ROWS, DENSE_BLOCK].
+// What the body calls for rows of this type: one instruction multiplies pairs as they stand. x: [2, ROWS, DENSE_BLOCK].
 template <int OUTS, int ROWS>
 inline void add_blocks(Square<OUTS, ROWS>& square, const TwoBlocks (&blocks)[OUTS], const uint16_t* x, int) {
     const auto add = [&](Pairs TwoBlocks::*block, const uint16_t* rows) {
@@ -29,18 +27,10 @@ inline void add_blocks(Square<OUTS, ROWS>& square, const TwoBlocks (&blocks)[OUT
     add(&TwoBlocks::second, x + ROWS * DENSE_BLOCK);
 }
 
-void multiply_stored(const StoredRows& rows, int64_t num_outs, const uint16_t* x, int64_t num_x, float* sums) {
-    multiply_dense<TOGETHER>(StoredLines(rows), num_outs, x, num_x, sums);
-}
-
-void multiply_compact(const CompactRows& rows, int64_t num_outs, const uint16_t* x, int64_t num_x, float* sums) {
-    multiply_dense<TOGETHER>(CompactLines(rows), num_outs, x, num_x, sums);
-}
-
 }  // namespace
 
-const MultiplyDense<StoredRows, uint16_t> STORED_AVX512BF16{multiply_stored, TOGETHER};
-const MultiplyDense<CompactRows, uint16_t> COMPACT_AVX512BF16{multiply_compact, TOGETHER};
+const MultiplyDense<StoredRows, uint16_t> STORED_AVX512BF16{multiply_dense<StoredLines>, ROWS_TOGETHER};
+const MultiplyDense<CompactRows, uint16_t> COMPACT_AVX512BF16{multiply_dense<CompactLines>, ROWS_TOGETHER};
 
 #else
 

@@ -19,7 +19,7 @@ constexpr int64_t SLAB_OUTS = SLAB_BANDS * WIDTH;
 
 // Scales: Floats; or Ints, what is added to the exponents of the rows' scales where all of both are moderate.
 template <typename Scales>
-struct Stretch {
+struct DecodedStretch {
     Ints quads[STRETCH][8][SLAB_BANDS];
     Scales scales[STRETCH][SLAB_BANDS];
     int64_t num_blocks;
@@ -58,7 +58,7 @@ template <int ROWS, typename Scales>
 }
 
 template <int ROWS, typename Scales>
-[[gnu::noinline]] void add_stretch(const Stretch<Scales>& stretch, const Int8Row* rows, int64_t first,
+[[gnu::noinline]] void add_stretch(const DecodedStretch<Scales>& stretch, const Int8Row* rows, int64_t first,
                                    float* result) {
     const auto place = [=](int row, int band) { return result + row * MAX_TILE_OUTS + band * WIDTH; };
     Floats sums[ROWS][SLAB_BANDS];
@@ -72,7 +72,7 @@ template <int ROWS, typename Scales>
 }
 
 template <int ROWS, typename Scales>
-void add_at_once(int64_t num_rows, const Stretch<Scales>& stretch, const Int8Row* rows, int64_t first,
+void add_at_once(int64_t num_rows, const DecodedStretch<Scales>& stretch, const Int8Row* rows, int64_t first,
                  float* result) {
     if (num_rows == ROWS) return add_stretch<ROWS>(stretch, rows, first, result);
     if constexpr (ROWS > 1) add_at_once<ROWS - 1>(num_rows, stretch, rows, first, result);
@@ -133,7 +133,7 @@ class Slab {
 
     const Band first_band_;
     alignas(64) uint8_t turned_[SLAB_BANDS][BLOCKS_AT_ONCE][WIDTH];  // scales
-    Stretch<Scales> stretch_;
+    DecodedStretch<Scales> stretch_;
 };
 
 inline bool are_moderate(const uint8_t* scales, int64_t count) {

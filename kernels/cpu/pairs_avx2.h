@@ -9,6 +9,8 @@
 namespace expertmesh {
 namespace {
 
+constexpr int ROWS_TOGETHER = 3;  // of activations: their sums with two matrix rows leave registers for the factors
+
 using Pairs = __m256i;
 using UpperBytes = __m256i;  // the sixteen that names stand for, in each half
 

@@ -9,6 +9,8 @@
 namespace expertmesh {
 namespace {
 
+constexpr int ROWS_TOGETHER = 3;  // of activations: their sums with two matrix rows leave registers for the factors
+
 // WIDTH of them.
 struct Pairs {
     uint16_t values[2 * WIDTH];

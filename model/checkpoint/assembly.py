@@ -8,6 +8,7 @@ from typing import Protocol
 
 from torch import Tensor
 
+from kernels.compact import Matrix, stored
 from kernels.mxfp4 import PackedMatrix
 from model.checkpoint.weight_names import Weight
 from model.config import ModelConfig
@@ -60,8 +61,8 @@ def find_weight(weights: ModelWeights, weight: Weight) -> Tensor | None:
         found = layers.get(weight.layer)
     for attribute in weight.name.value.split("."):
         found = None if found is None else getattr(found, attribute)
-    assert found is None or isinstance(found, Tensor)
-    return found
+    assert found is None or isinstance(found, Matrix)
+    return None if found is None else stored(found)
 
 
 def _check_ids(what: str, ids: tuple[int, ...], count: int) -> None:

@@ -1,5 +1,6 @@
 """Building with stand-in compilers that leave a file where they should; other tests use the real one."""
 
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -58,6 +59,7 @@ def test_of_several_processes_at_once_one_builds(tmp_path: Path) -> None:
     assert sum("-shared" in command for command in commands(tmp_path)) == 1
 
 
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="needs a processor that has such files: x86-64")
 def test_a_flag_that_the_compiler_does_not_know_is_left_out(tmp_path: Path) -> None:
     """The file that it is for is compiled all the same, to an empty form."""
     compiler = Path(stand_in(tmp_path))
@@ -65,7 +67,8 @@ def test_a_flag_that_the_compiler_does_not_know_is_left_out(tmp_path: Path) -> N
     compiler.write_text(compiler.read_text().replace("test ", refusal + "test ", 1))
     build(tmp_path / "cache", str(compiler))
     newest = [line for line in commands(tmp_path) if "multiply_dense_avx512bf16.cpp" in line]
-    assert [("-mavx512bw" in line, "-mavx512bf16" in line) for line in newest] == [(True, False)]
+    assert ["-mavx512bf16" in line for line in newest] == [True, False]
+    assert all("-mavx512bw" in line for line in newest)
 
 
 def test_no_compiler(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Dense layers on each path: against float64, and a row's bits in any company, by any number of threads."""
 
 import itertools
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from kernels.cpu.build import COMPILERS
 from kernels.cpu.dense_kernels import dense_kernels_for
 from kernels.cpu.library import CpuKernels
 from kernels.cpu.settings import CpuActivations, CpuKernelSettings, CpuPath
@@ -85,12 +87,44 @@ def test_beside_int8_rows_are_rounded_to_bfloat16(kernels: CpuKernels) -> None:
     assert not torch.equal(found, linear(x, weight, bias, cpu_kernels=settings_of(kernels)))
 
 
+@pytest.mark.parametrize("activations", CpuActivations)
+def test_numbers_too_small_for_a_normal_one_are_the_same_on_each_path(activations: CpuActivations) -> None:
+    """Weights, products, sums on their way, and what biases leave of them."""
+    for path in (CpuPath.AVX512, CpuPath.AVX2):
+        kernels_or_skip(path)
+    scales = 10.0 ** -torch.randint(15, 25, (9, 1))
+    x, weight = torch.randn(9, 320) * scales, matrix(33, 320) * 1e-19
+    weight[:, ::3] *= 1e-20  # subnormal
+    bias = torch.randn(33) * 1e-38
+    wide, narrow = (
+        linear(x, weight, bias, cpu_kernels=CpuKernelSettings(path, activations=activations))
+        for path in (CpuPath.AVX512, CpuPath.AVX2)
+    )
+    assert torch.equal(wide, narrow)
+    is_subnormal = (wide.abs() < torch.finfo(torch.float32).tiny) & (wide != 0)
+    assert bool(is_subnormal.any()) == (activations is CpuActivations.FLOAT32)
+
+
+def test_no_inputs(kernels: CpuKernels) -> None:
+    bias = torch.randn(70)
+    for num_rows in (1, 5, 20):
+        found = linear(
+            torch.zeros(num_rows, 0), torch.zeros(70, 0).bfloat16(), bias, cpu_kernels=settings_of(kernels)
+        )
+        assert torch.equal(found, bias.expand(num_rows, -1))
+
+
 def test_rounded_rows_without_instructions_for_them(tmp_path: Path) -> None:
-    """A compiler that knows none, on whatever processor: the same bits."""
-    compiler = tmp_path / "compiler"
-    compiler.write_text('#!/bin/sh\ncase "$*" in *-mavx512bf16*) exit 1;; esac\nexec c++ "$@"\n')
-    compiler.chmod(0o755)
+    """A compiler that knows none: the same bits. Processors without them compare that with itself."""
+    found_compiler = next(filter(None, map(shutil.which, COMPILERS)), None)
+    if found_compiler is None:
+        pytest.skip(f"needs a C++ compiler: one of {', '.join(COMPILERS)}")
     kernels_or_skip(CpuPath.AVX512)
+    compiler = tmp_path / "compiler"
+    compiler.write_text(
+        f'#!/bin/sh\ncase "$*" in *-mavx512bf16*) exit 1;; esac\nexec {found_compiler} "$@"\n'
+    )
+    compiler.chmod(0o755)
     x, weight = torch.randn(21, 448), matrix(70, 448)
     settings = CpuKernelSettings(CpuPath.AVX512, activations=CpuActivations.INT8)
     older = replace(settings, cache=tmp_path / "cache", compiler=str(compiler))

@@ -3,13 +3,18 @@
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor
 
+import workers.attention.stage
+from kernels.compact import CompactMatrix
+from kernels.cpu.settings import CpuPath
+from model.config import ModelConfig
 from model.determinism import deterministic_row_tile
-from model.experts import LocalExperts
+from model.experts import Experts, LocalExperts
 from model.gpt_oss import GptOss
 from model.kv_cache import KvCache
 from model.page_pool import PagePool
@@ -17,8 +22,10 @@ from model.pages import SequencePages
 from model.step_batch import LogitsWanted, SequenceChunk, StepBatch
 from model.weights import ModelWeights
 from protos.errors import ConfigError, StageLostError, WorkerMismatchError
+from tests.kernels.cpu.paths import kernels_or_skip
 from tests.model.runner import ODD_TINY, load_float32, write_tiny
 from workers.attention.remote_stage import RemoteStage
+from workers.attention.stage import Stage, StageOptions
 from workers.attention.stage_service import StageServer
 from workers.attention.stage_worker import StageSettings, StageWorker
 from workers.attention.staged_pass import StagedPass
@@ -42,6 +49,25 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> ModelWeights:
 @pytest.fixture(scope="module")
 def row_tile(weights: ModelWeights) -> int:
     return deterministic_row_tile(CONFIG, weights)
+
+
+def test_a_stage_holds_compact_matrices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kernels_or_skip(CpuPath.AVX2)
+    held: list[ModelWeights] = []
+
+    def worker(
+        settings: StageSettings, config: ModelConfig, weights: ModelWeights, experts: Experts
+    ) -> StageWorker:
+        held.append(weights)
+        return StageWorker(settings, config, weights, experts)
+
+    monkeypatch.setattr(workers.attention.stage, "StageWorker", worker)
+    wide = replace(CONFIG, hidden_size=128)
+    write_tiny(wide, tmp_path)
+    Stage(tmp_path, StageOptions("stage-0", layers=(1, 2))).stop()
+    [weights] = held
+    for layer in (1, 2):
+        assert isinstance(weights.attention[layer].qkv.weight, CompactMatrix)
 
 
 def slice_of(weights: ModelWeights, layers: range) -> ModelWeights:

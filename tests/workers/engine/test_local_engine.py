@@ -7,11 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from kernels.compact import CompactMatrix
+from kernels.cpu.settings import CpuPath
 from model.generate import generate
 from model.local_model import LocalModel
 from model.sampling.parameters import SamplingParameters
 from model.tokenizer.vocabulary_file import TOKENIZER_NAME
 from protos.errors import ConfigError, InvalidRequestError, TokenizerError
+from tests.kernels.cpu.paths import kernels_or_skip
 from tests.workers.engine.tiny_engine import SPOKEN, write_spoken_model
 from workers.engine.engine import Engine
 from workers.engine.events import ChoiceDelta, Event, RequestEnded
@@ -49,6 +52,14 @@ def test_a_folder_becomes_an_engine(spoken_folder: Path) -> None:
     request = GenerationRequest("one", (1, 2, 3), SamplingParameters(temperature=0.0), max_tokens=6)
     assert output_of(engine, events, request) == list(generate(model, (1, 2, 3), request.sampling, 6))
     engine.close()
+
+
+def test_what_is_loaded_is_compact(spoken_folder: Path) -> None:
+    kernels_or_skip(CpuPath.AVX2)
+    weights = load_model(spoken_folder, OPTIONS).weights
+    assert weights.unembedding is not None
+    for matrix in (weights.unembedding.projection, weights.attention[4].qkv.weight):
+        assert isinstance(matrix, CompactMatrix)
 
 
 def test_the_context_limit_is_the_lowest_of_model_memory_and_wish(tiny_model: LocalModel) -> None:

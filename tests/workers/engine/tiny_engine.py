@@ -32,8 +32,8 @@ from workers.engine.local_step_model import LocalStepModel
 from workers.engine.request import GenerationRequest
 from workers.engine.settings import DraftSettings, EngineSettings
 
-SPOKEN = replace(TINY, vocab_size=293, max_positions=2048)
-"""Large enough for bytes and harmony's marks."""
+SPOKEN = replace(TINY, vocab_size=293, max_positions=2048, hidden_size=128)
+"""Large enough for bytes and harmony's marks, and wide enough for compact matrices."""
 
 
 def write_spoken_model(folder: Path, config: ModelConfig = SPOKEN) -> None:
