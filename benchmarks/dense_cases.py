@@ -24,7 +24,7 @@ from kernels.linear import linear
 from kernels.paging import PagedKeysValues, PageTable
 from model.config import GPT_OSS_20B
 
-NUM_OUTS = 16_384  # 94 MB: more than a cache holds
+NUM_OUTS = 16_384  # 94 MB, compact 71: more than a cache holds
 WIDTH = GPT_OSS_20B.hidden_size
 BANDWIDTH_GOAL = 0.7
 """Of the bandwidth, with one row: torch's own bfloat16 reaches a third."""
@@ -36,7 +36,7 @@ Works = Mapping[str, Callable[[], object]]
 
 def dense_rows(settings: CpuKernelSettings, quick: bool) -> Iterator[Row]:
     weight = torch.randn(NUM_OUTS, WIDTH).bfloat16()
-    wide, made = weight.float(), compact(weight.clone(), settings)
+    wide, compacted = weight.float(), compact(weight.clone(), settings)
     rounding = replace(settings, activations=CpuActivations.INT8)
     read = reading()
     numbers_of_rows = (1, 4) if quick else (1, 4, 16, 64, 256)
@@ -44,8 +44,8 @@ def dense_rows(settings: CpuKernelSettings, quick: bool) -> Iterator[Row]:
         x = torch.randn(num_rows, WIDTH)
         narrow = x.bfloat16()
         works: Works = {
-            "ours": partial(linear, x, made, None, cpu_kernels=settings),
-            "rounded": partial(linear, x, made, None, cpu_kernels=rounding),
+            "ours": partial(linear, x, compacted, None, cpu_kernels=settings),
+            "rounded": partial(linear, x, compacted, None, cpu_kernels=rounding),
             "stored": partial(linear, x, weight, None, cpu_kernels=settings),
             "read": read,
             "float32": partial(functional.linear, x, wide),
@@ -54,7 +54,7 @@ def dense_rows(settings: CpuKernelSettings, quick: bool) -> Iterator[Row]:
         seconds = median_seconds(works, 5 if num_rows > 16 else 9)
         name = f"dense, {num_rows} row{'s' if num_rows > 1 else ''}"
         goal = BANDWIDTH_GOAL if num_rows == 1 else None
-        yield against_reading(name, made.nbytes, seconds, goal)
+        yield against_reading(name, compacted.nbytes, seconds, goal)
         operations = 2 * num_rows * weight.numel() / 1e9
         for kind, work, peer, peer_name in (
             (name, "ours", "stored", "sixteen bits a weight"),

@@ -12,9 +12,10 @@ import torch
 from torch import Tensor
 
 LINE_VALUES, LINE_BYTES = 64, 96
+NUM_UPPER_BYTES = 16
 
 _ROWS_AT_ONCE = 1024
-"""That are unpacked at a time: places take eight times as much memory as values."""
+"""That are unpacked at a time: names as indices take four times as much memory as values."""
 
 
 @dataclass(frozen=True, slots=True)

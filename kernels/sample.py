@@ -90,7 +90,7 @@ def greatest(scores: Tensor) -> Tensor:
     maxima = spans.amax(dim=2)  # [rows, spans]
     if num_whole < vocab_size:
         maxima = torch.cat([maxima, scores[:, num_whole:].amax(dim=1, keepdim=True)], dim=1)
-    # What the last span lacks, the one before it lends: less than the greatest, or it had been chosen.
+    # The last span is shorter: what is read before it is less than the greatest, or its span was chosen.
     starts = (maxima.argmax(dim=1) * _SPAN).clamp(max=vocab_size - _SPAN)  # [rows]
     places = starts[:, None] + torch.arange(_SPAN, device=scores.device)  # [rows, _SPAN]
     found: Tensor = starts + scores.gather(1, places).argmax(dim=1)

@@ -14,7 +14,8 @@ from model.weights import AttentionLayerWeights, DenseMatrix, ModelWeights
 def compact_weights(weights: ModelWeights, settings: CpuKernelSettings) -> ModelWeights:
     """Their memory is taken over: whoever still holds the weights holds nonsense.
 
-    On a GPU, and where no kernels are that would read them, they stay as they are.
+    On a GPU, and where no kernels are that would read them, they stay as they are. Those are built here, if
+    that has not been done before: some seconds.
     """
     prepare_cpu_kernels(weights.device, settings)
     unembedding = weights.unembedding

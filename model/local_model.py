@@ -41,7 +41,7 @@ class LocalModel:
         """`experts` may be elsewhere; without them they are among the weights.
 
         `arrange` brings those into the order of a GPU's kernels, `compact` dense matrices into the form of a
-        CPU's, which does nothing elsewhere. Both take over their memory.
+        CPU's, which does nothing elsewhere. Either takes over their memory: do not read `weights` afterwards.
 
         On a CPU this builds the kernels, if that has not been done before: some seconds.
         """

@@ -9,6 +9,7 @@ moved into place.
 
 import fcntl
 import hashlib
+import logging
 import os
 import platform
 import shutil
@@ -19,6 +20,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
+
+_logger = logging.getLogger(__name__)
 
 SOURCES = Path(__file__).parent
 COMPILERS = ("c++", "g++", "clang++")
@@ -46,6 +49,10 @@ _NEWER_FLAGS = frozenset({"-mavx512bf16"})
 
 class BuildError(Exception):
     """There is no library; the message says why."""
+
+
+class _RefusedError(BuildError):
+    """A compiler ran, and said no."""
 
 
 def build(cache: Path | None = None, compiler: str | None = None) -> Path:
@@ -105,7 +112,7 @@ def _key(compiler: str) -> str:
     for file in _files():
         digest.update(f"{file.name} {file.stat().st_size}\n".encode())
         digest.update(file.read_bytes())
-    flags = (_COMPILE, _LINK, sorted(_X86_FILE_TO_FLAGS.items()))
+    flags = (_COMPILE, _LINK, sorted(_X86_FILE_TO_FLAGS.items()), sorted(_NEWER_FLAGS))
     version = _run([compiler, "--version"])
     digest.update(repr((compiler, version, flags, platform.machine(), platform.system())).encode())
     return digest.hexdigest()[:16]
@@ -132,9 +139,10 @@ def _compile(compiler: str, folder: Path, source: Path) -> Path:
     older = [flag for flag in flags if flag not in _NEWER_FLAGS]
     try:
         _compile_with(flags, compiler, source, target)
-    except BuildError:
+    except _RefusedError as error:
         if len(older) == len(flags):
             raise
+        _logger.warning("without faster kernels for the newest processors: %s", error)
         _compile_with(older, compiler, source, target)
     return target
 
@@ -151,5 +159,5 @@ def _run(command: Sequence[str]) -> str:
         raise BuildError(f"`{' '.join(command)}` did not run: {error}") from error
     if done.returncode != 0:
         said = (done.stderr.strip() or done.stdout.strip()).splitlines()
-        raise BuildError(f"`{' '.join(command)}` failed: {said[0] if said else 'it said nothing'}")
+        raise _RefusedError(f"`{' '.join(command)}` failed: {said[0] if said else 'it said nothing'}")
     return done.stdout

@@ -102,7 +102,7 @@ class Packing {
         }
     }
 
-    // A batch of compact rows ends before the batch behind it begins: threads pack a batch aside, and one copy moves it.
+    // A batch of compact rows ends before the batch behind it begins: threads pack it aside, and one copy moves it.
     void run() const {
         const int64_t row_bytes = work_.num_lines * LINE_BYTES;
         auto* lines = reinterpret_cast<uint8_t*>(work_.weights);

@@ -7,7 +7,7 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from kernels.compact import LINE_BYTES, LINE_VALUES, CompactMatrix, Matrix
+from kernels.compact import LINE_BYTES, LINE_VALUES, NUM_UPPER_BYTES, CompactMatrix, Matrix
 from kernels.cpu.library import load_cpu_kernels
 from kernels.cpu.settings import CpuKernelSettings, CpuPath
 
@@ -45,7 +45,7 @@ def compact(weight: Matrix, settings: CpuKernelSettings) -> Matrix:
     num_outs, width = weight.shape
     num_lines = width // LINE_VALUES
     has_others = torch.zeros(num_outs, -(-num_lines // 64), dtype=torch.int64)
-    upper_bytes = torch.zeros(16, dtype=torch.uint8)
+    upper_bytes = torch.zeros(NUM_UPPER_BYTES, dtype=torch.uint8)
     work = _Compacting(
         num_outs,
         num_lines,

@@ -9,6 +9,8 @@
 namespace expertmesh {
 namespace {
 
+static_assert(LINE_VALUES == DENSE_LINE, "both kinds of rows go through the inputs in one step");
+
 class CompactLines {
    public:
     explicit CompactLines(const CompactRows& rows) : rows_(rows), upper_bytes_(load_upper_bytes(rows.upper_bytes)) {}

@@ -19,7 +19,7 @@ namespace {
 constexpr int64_t WORTH_A_THREAD = int64_t{1} << 17;  // multiplications; about ten microseconds
 constexpr int64_t ROWS_WORTH_THREADS = 16;            // to bring into order: some microseconds each
 
-// A tile: more threads find work in small ones, large ones share what it takes to bring several groups of rows near.
+// Of a tile: small ones give more threads work; with several groups of rows large ones read each group fewer times.
 constexpr int64_t OUTS_FOR_ONE_GROUP = 32, OUTS_FOR_MORE = MOST_DENSE_OUTS;
 
 // The layout is the contract with kernels/cpu/dense_kernels.py, which fills it in.
@@ -37,11 +37,9 @@ struct DenseMatmul {
 };
 
 // The matrix rows from `first` on.
-StoredRows rows_from(const DenseMatmul& work, const StoredRows& rows, int64_t first) {
-    return {rows.weights + first * work.width, rows.width};
-}
+StoredRows rows_from(const StoredRows& rows, int64_t first) { return {rows.weights + first * rows.width, rows.width}; }
 
-CompactRows rows_from(const DenseMatmul&, const CompactRows& rows, int64_t first) {
+CompactRows rows_from(const CompactRows& rows, int64_t first) {
     CompactRows from = rows;
     from.lines += first * rows.num_lines * LINE_BYTES;
     from.has_others += first * words_of(rows.num_lines);
@@ -49,7 +47,7 @@ CompactRows rows_from(const DenseMatmul&, const CompactRows& rows, int64_t first
 }
 
 // While rows are rounded, what is too small for a normal number is zero, in factors and sums: dot products of bfloat16
-// know it no other way.
+// know it no other way. Elsewhere than on x86 such numbers are kept.
 class SubnormalsAreZero {
    public:
 #if defined(__x86_64__)
@@ -80,7 +78,7 @@ class TileRun {
         const SubnormalsAreZero meanwhile(work_.rounds_rows);
         const int64_t first_out = tile * tile_outs_;
         const int64_t num_outs = std::min(tile_outs_, work_.num_outs - first_out);
-        const Rows rows = rows_from(work_, rows_, first_out);
+        const Rows rows = rows_from(rows_, first_out);
         float bias[MOST_DENSE_OUTS] = {};
         for (int64_t out = 0; work_.bias != nullptr && out < num_outs; ++out) {
             bias[out] = read_scalar(work_.bias, work_.bias_type, first_out + out);
@@ -126,7 +124,7 @@ Status run(const DenseMatmul& work, const Rows& rows, const MultiplyDense<Rows, 
 }
 
 #if defined(__x86_64__)
-// Leaf 7, subleaf 1, bit 5 of EAX: older compilers have no name for it. Asked once: virtual machines are slow to answer.
+// Leaf 7, subleaf 1, bit 5 of EAX: older compilers have no name for it. Asked once: virtual machines take their time.
 bool has_bfloat16_dots() {
     static const bool has = [] {
         unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;

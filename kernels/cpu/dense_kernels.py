@@ -2,8 +2,8 @@
 
 `kernels.linear` calls this; its reference is what this is tested against. A row's bits depend on that row
 alone, on every path; AVX-512 and AVX2 give the same bits. Where experts take int8, rows are rounded to
-bfloat16 here: processors that multiply pairs of those are faster with many rows, and the others compute what
-those do.
+bfloat16 here: processors that multiply pairs of those are faster with many rows; AVX-512 and AVX2 without
+such products give the same bits.
 """
 
 import ctypes

@@ -1,9 +1,9 @@
 // A tile of a bfloat16 matrix times some rows: the functions that each instruction set brings for dense layers.
 //
 // The order of every sum is the same for each instruction set, form of the matrix, number of rows and number of
-// threads. A dot product runs in 16 lanes; of each block of 32 inputs lane l adds input 2 · l + 1, then input 2 · l, each
-// with one rounding, which is what the processors' dot products of bfloat16 do; in the end the lanes are added in a
-// fixed tree (`total` in vector_plain.h).
+// threads. A dot product runs in 16 lanes; of each block of 32 inputs lane l adds input 2 · l + 1, then input 2 · l,
+// each with one rounding (`fused` in vector_plain.h), as processors' dot products of bfloat16 do; in the end the
+// lanes are added in a fixed tree (`total` there).
 //
 // Not here: threads, biases (dense.cpp); what a compact matrix is (compact_rows.h).
 

@@ -20,7 +20,7 @@ constexpr int INPUT_AT[BLOCK_VALUES] = {
 constexpr int ROWS_AT_ONCE = 8;
 
 // Matrix rows at a time: enough sums to hide the latency of addition, few enough to leave room to decode.
-constexpr int outs_at_once(int rows) { return rows == 1 ? 8 : rows == 2 ? 6 : rows <= 6 ? 4 : 3; }
+constexpr int outs_at_once(int rows) { return rows == 2 ? 6 : rows <= 6 ? 4 : 3; }
 
 constexpr int64_t PREFETCH_BYTES = 12288;  // ahead: matrix rows are too short for the processor's own prefetchers
 constexpr int64_t BYTES_OF_ROWS_NEAR = 96 * 1024;  // of what the rows' stretch may fill of the second-level cache, which keeps up

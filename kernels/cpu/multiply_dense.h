@@ -1,6 +1,6 @@
 // The body of each multiply_dense_*: included once per instruction set, after its pairs_*.h.
 //
-// All is in an unnamed namespace and calls nothing of the standard library: a function compiled here for one
+// All is in an unnamed namespace and calls nothing of the standard library but memcpy: a function compiled here for one
 // processor must never be the one that the linker keeps for another.
 //
 // One row of activations is bound by memory, so it takes matrix rows one after the other. More take squares of sums
@@ -17,7 +17,7 @@ namespace {
 constexpr int PARTS = DENSE_LANES / WIDTH;  // of the lanes, each a register
 constexpr int SQUARE_OUTS = 2;
 constexpr int64_t OUTS_AHEAD = 6;  // to prefetch: matrix rows are too short for the processor's own prefetchers
-constexpr int64_t BYTES_OF_ROWS_NEAR = 24 * 1024;  // of what a square's activations may fill of a first-level cache
+constexpr int64_t BYTES_OF_ROWS_NEAR = 24 * 1024;  // how much of a first-level cache a square's activations may fill
 
 // Of a line that the matrix does not fill, the rest is zero.
 class StoredLines {

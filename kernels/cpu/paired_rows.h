@@ -6,6 +6,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cfloat>
 #include <cmath>
 #include <cstdint>
 
@@ -62,7 +63,7 @@ class PairedRows {
 
     // What is too small for a normal number counts as zero, for it does so in dot products.
     static uint16_t rounded_bits(float value) {
-        return std::fabs(value) < 1.17549435e-38f ? 0 : to_bfloat16(value);
+        return std::fabs(value) < FLT_MIN ? 0 : to_bfloat16(value);
     }
 
     static float rounded(float value) {
@@ -74,7 +75,7 @@ class PairedRows {
     ScalarType type_;
     bool is_rounded_;
     int64_t num_rows_, width_, padded_, num_groups_;
-    Unwritten<Value> values_;  // by group: [blocks, rows of the group and their halves, DENSE_LANES]
+    Unwritten<Value> values_;  // by group: float [blocks, 2, rows, DENSE_LANES], bfloat16 [blocks, rows, DENSE_BLOCK]
 };
 
 }  // namespace expertmesh

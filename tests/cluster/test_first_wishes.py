@@ -26,8 +26,8 @@ def test_without_a_limit_a_worker_has_room_for_all_experts(spoken_folder: Path) 
 
 
 def test_memory_is_counted_in_experts(spoken_folder: Path) -> None:
-    """An expert of the tiny model takes some 25 kB."""
-    experts = {"workers": 2, "memory_gb": 0.0006}
+    """An expert of the tiny model takes some 35 kB."""
+    experts = {"workers": 2, "memory_gb": 0.0008}
     assert (
         20 <= mesh_shape(config_of(spoken_folder, {"experts": experts}), spoken_folder).slots_of_worker <= 25
     )
@@ -35,7 +35,7 @@ def test_memory_is_counted_in_experts(spoken_folder: Path) -> None:
 
 @pytest.mark.parametrize("replicas", [1, 2])
 def test_what_does_not_fit_is_said_before_anything_begins(spoken_folder: Path, replicas: int) -> None:
-    experts = {"workers": 2, "memory_gb": 0.0003 * replicas, "replicas": replicas}
+    experts = {"workers": 2, "memory_gb": 0.0004 * replicas, "replicas": replicas}
     with pytest.raises(DoesNotFitError):
         mesh_shape(config_of(spoken_folder, {"experts": experts}), spoken_folder)
 

@@ -168,7 +168,8 @@ _CALLS = st.one_of(
         lambda city, days: Message.call(
             "get_weather", json.dumps({"city": city, "days": days, "unit": "celsius"}, ensure_ascii=False)
         ),
-        TEXTS.filter(lambda text: len(text) <= 12),
+        # Grammars want a DEL escaped in strings, as JSON does not.
+        TEXTS.filter(lambda text: len(text) <= 12 and "\x7f" not in text),
         st.integers(1, 14),
     ),
     st.sampled_from(["{}", "{ }"]).map(lambda text: Message.call("now", text)),
