@@ -22,13 +22,11 @@ from benchmarks.kernel_meter import peak_memory
 from benchmarks.report import BenchmarkError, Row, compared, run
 from cluster.environment import cpu_kernel_settings
 from cluster.plan.footprint import Footprint
-from kernels.compact import Matrix
 from model.config import GPT_OSS_20B, ModelConfig, alternating_layers
 from model.dummy import dummy_weights
 from model.generate import generate
 from model.local_model import LocalModel
 from model.sampling.parameters import SamplingParameters
-from model.weights import ModelWeights
 from workers.cache.free_memory import free_host_bytes
 
 MEMORY_LIMIT = 16_000_000_000
@@ -98,15 +96,6 @@ def _require_memory(weight_bytes: int) -> None:
         )
 
 
-def dense_matrices(weights: ModelWeights) -> Sequence[Matrix]:
-    """Those that every token reads."""
-    assert weights.unembedding is not None
-    matrices: list[Matrix] = [weights.unembedding.projection]
-    for layer in weights.attention.values():
-        matrices += [layer.qkv.weight, layer.output.weight, layer.gate.weight]
-    return matrices
-
-
 def run_model(config: ModelConfig, num_tokens: int) -> Measured:
     """In a process that does nothing else."""
     weights = dummy_weights(config, seed=1, dtype=torch.float32)
@@ -124,7 +113,7 @@ def run_model(config: ModelConfig, num_tokens: int) -> Measured:
     next(tokens)
     works = {"token": partial(next, tokens), "read": partial(torch.sum, words)}
     medians = median_seconds(works, num_tokens)
-    dense = dense_matrices(model.weights)
+    dense = list(model.weights.dense_matrices)
     held = sum(matrix.nbytes for matrix in dense)
     experts = config.num_layers * config.experts_per_token * Footprint(config).expert
     return Measured(

@@ -42,10 +42,10 @@ class CompactMatrix:
 
     def unpacked(self) -> Tensor:
         """[out, in] bfloat16, as it was."""
-        rows = torch.arange(self.shape[0], device=self.device)
-        return torch.cat([self._unpacked(some) for some in torch.split(rows, _ROWS_AT_ONCE)])
+        starts = range(0, self.shape[0], _ROWS_AT_ONCE)
+        return torch.cat([self._unpacked(slice(start, start + _ROWS_AT_ONCE)) for start in starts])
 
-    def _unpacked(self, rows: Tensor) -> Tensor:
+    def _unpacked(self, rows: slice) -> Tensor:
         lines = self.lines[rows]  # [rows, lines, LINE_BYTES]
         halves = lines[..., LINE_VALUES:]  # [rows, lines, 32]
         names = torch.cat([halves & 0x0F, halves >> 4], dim=-1)  # [rows, lines, LINE_VALUES]
@@ -55,10 +55,10 @@ class CompactMatrix:
         upper[marked] = self.others[indices.long()]
         pairs = torch.stack([lines[..., :LINE_VALUES], upper], dim=-1)  # [rows, lines, LINE_VALUES, 2]
         placed = pairs.view(*marked.shape, 4, 2, 8, 2).transpose(2, 3)  # [rows, lines, 2, 4, 8, 2]
-        values: Tensor = placed.reshape(len(rows), self.shape[1], 2).view(torch.bfloat16).squeeze(-1)
+        values: Tensor = placed.reshape(len(lines), self.shape[1], 2).view(torch.bfloat16).squeeze(-1)
         return values
 
-    def _lines_with_others(self, rows: Tensor) -> Tensor:
+    def _lines_with_others(self, rows: slice) -> Tensor:
         words = self.has_others[rows, :, None]  # [rows, words, 1]
         bits = words >> torch.arange(64, device=self.device) & 1  # [rows, words, 64]
         return bits.flatten(1)[:, : self.lines.shape[1]].bool()

@@ -7,17 +7,14 @@ from dataclasses import replace
 
 from kernels.cpu.compact_kernels import compact
 from kernels.cpu.settings import CpuKernelSettings
-from model.cpu_kernels import prepare_cpu_kernels
 from model.weights import AttentionLayerWeights, DenseMatrix, ModelWeights
 
 
 def compact_weights(weights: ModelWeights, settings: CpuKernelSettings) -> ModelWeights:
     """Their memory is taken over: whoever still holds the weights holds nonsense.
 
-    On a GPU, and where no kernels are that would read them, they stay as they are. Those are built here, if
-    that has not been done before: some seconds.
+    On a GPU, and where no kernels are that would read them, they stay as they are.
     """
-    prepare_cpu_kernels(weights.device, settings)
     unembedding = weights.unembedding
     if unembedding is not None:
         unembedding = replace(unembedding, projection=compact(unembedding.projection, settings))

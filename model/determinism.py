@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 from kernels.attention import rows_are_equal_in_attention
-from kernels.compact import Matrix
 from kernels.cpu.attention_kernels import MOST_HEADS_A_GROUP
 from kernels.cpu.library import load_cpu_kernels
 from kernels.cpu.settings import DEFAULT_SETTINGS, CpuKernelSettings
@@ -78,14 +77,7 @@ def _matrices(config: ModelConfig, weights: ModelWeights) -> Iterator[Tensor]:
 
 def _stored_matrices(weights: ModelWeights) -> Iterator[Tensor]:
     """Compact ones are for kernels alone, which need no tile."""
-    return (matrix for matrix in _dense_matrices(weights) if isinstance(matrix, Tensor))
-
-
-def _dense_matrices(weights: ModelWeights) -> Iterator[Matrix]:
-    for layer in weights.attention.values():
-        yield from (layer.qkv.weight, layer.output.weight, layer.gate.weight)
-    if weights.unembedding is not None:
-        yield weights.unembedding.projection
+    return (matrix for matrix in weights.dense_matrices if isinstance(matrix, Tensor))
 
 
 def _expert_stand_ins(

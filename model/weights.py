@@ -5,7 +5,7 @@ matrices may be in fewer bits than the activations, which have the dtype of norm
 A slice simply lacks what was not selected: a layer absent from a mapping, an embedding that is None.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import torch
@@ -69,6 +69,14 @@ class ModelWeights:
     attention: Mapping[int, AttentionLayerWeights]  # by layer
     experts: Mapping[int, ExpertWeights]  # by layer
     unembedding: UnembeddingWeights | None
+
+    @property
+    def dense_matrices(self) -> Iterator[Matrix]:
+        """Those that every token meets."""
+        for layer in self.attention.values():
+            yield from (layer.qkv.weight, layer.output.weight, layer.gate.weight)
+        if self.unembedding is not None:
+            yield self.unembedding.projection
 
     @property
     def device(self) -> torch.device:

@@ -11,7 +11,6 @@
 #endif
 
 #include "compact_rows.h"
-#include "grouped_matmul.h"
 
 namespace expertmesh {
 namespace {

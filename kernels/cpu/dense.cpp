@@ -16,8 +16,7 @@
 namespace expertmesh {
 namespace {
 
-constexpr int64_t WORTH_A_THREAD = int64_t{1} << 17;  // multiplications; about ten microseconds
-constexpr int64_t ROWS_WORTH_THREADS = 16;            // to bring into order: some microseconds each
+constexpr int64_t ROWS_WORTH_THREADS = 16;  // to bring into order: some microseconds each
 
 // Of a tile: small ones give more threads work; with several groups of rows large ones read each group fewer times.
 constexpr int64_t OUTS_FOR_ONE_GROUP = 32, OUTS_FOR_MORE = MOST_DENSE_OUTS;
@@ -104,17 +103,12 @@ class TileRun {
     int64_t tile_outs_;
 };
 
-int useful_threads(const DenseMatmul& work) {
-    const int64_t size = work.num_rows * work.num_outs * work.width;
-    return static_cast<int>(std::clamp<int64_t>(size / WORTH_A_THREAD, 1, work.num_threads));
-}
-
 template <typename Rows, typename Value>
 Status run(const DenseMatmul& work, const Rows& rows, const MultiplyDense<Rows, Value>& how) {
     PairedRows<Value> x(work.x, work.type, work.rounds_rows, work.num_rows, work.width, how.most_together);
     if (!x.has_memory()) return Status::out_of_memory;
     const TileRun<Rows, Value> tile_run(work, rows, x, how.multiply);
-    const int num_threads = useful_threads(work);
+    const int num_threads = useful_threads(work.num_rows * work.num_outs * work.width, work.num_threads);
 #pragma omp parallel for num_threads(num_threads) if (work.num_rows >= ROWS_WORTH_THREADS)
     for (int64_t group = 0; group < x.num_groups(); ++group) x.bring(group);
     const int64_t in_a_run = tiles_in_a_run(tile_run.num_tiles(), num_threads);
@@ -133,27 +127,31 @@ bool has_bfloat16_dots() {
     }();
     return has;
 }
+
+// With AVX2 or better, whatever the form of the matrix.
+template <typename Rows>
+Status run_wide(const DenseMatmul& work, const Rows& rows, const MultiplyDense<Rows, float>& avx2,
+                const MultiplyDense<Rows, float>& avx512, const MultiplyDense<Rows, uint16_t>& dots) {
+    if (work.instructions == InstructionSet::avx2) return run(work, rows, avx2);
+    return work.rounds_rows && has_bfloat16_dots() ? run(work, rows, dots) : run(work, rows, avx512);
+}
 #endif
 
 Status run_stored(const DenseMatmul& work) {
     const StoredRows rows{work.weights, work.width};
 #if defined(__x86_64__)
-    if (work.instructions == InstructionSet::avx512) {
-        if (work.rounds_rows && has_bfloat16_dots()) return run(work, rows, STORED_AVX512BF16);
-        return run(work, rows, STORED_AVX512);
+    if (work.instructions != InstructionSet::plain) {
+        return run_wide(work, rows, STORED_AVX2, STORED_AVX512, STORED_AVX512BF16);
     }
-    if (work.instructions == InstructionSet::avx2) return run(work, rows, STORED_AVX2);
 #endif
     return run(work, rows, STORED_PLAIN);
 }
 
 Status run_compact(const DenseMatmul& work) {
 #if defined(__x86_64__)
-    if (work.instructions == InstructionSet::avx512) {
-        if (work.rounds_rows && has_bfloat16_dots()) return run(work, work.compact, COMPACT_AVX512BF16);
-        return run(work, work.compact, COMPACT_AVX512);
+    if (work.instructions != InstructionSet::plain) {
+        return run_wide(work, work.compact, COMPACT_AVX2, COMPACT_AVX512, COMPACT_AVX512BF16);
     }
-    if (work.instructions == InstructionSet::avx2) return run(work, work.compact, COMPACT_AVX2);
 #endif
     return Status::not_here;
 }

@@ -85,18 +85,20 @@ def dense_kernels_for(
     x: Tensor, weight: Matrix, bias: Tensor | None, settings: CpuKernelSettings
 ) -> DenseKernels | None:
     """What computes these tensors; None: the reference."""
-    if not can_read(x) or not _can_read_matrix(weight, settings):
+    if not can_read(x):
         return None
-    if bias is not None and not (can_read(bias) and bias.is_contiguous()):
+    if isinstance(weight, Tensor) and not (weight.dtype is torch.bfloat16 and _can_read_whole(weight)):
         return None
-    return _load(settings)
+    if bias is not None and not _can_read_whole(bias):
+        return None
+    kernels = _load(settings)
+    if isinstance(weight, CompactMatrix) and kernels is not None and kernels.path not in COMPACT_PATHS:
+        return None
+    return kernels
 
 
-def _can_read_matrix(weight: Matrix, settings: CpuKernelSettings) -> bool:
-    if isinstance(weight, CompactMatrix):
-        kernels = _load(settings)
-        return kernels is not None and kernels.path in COMPACT_PATHS
-    return weight.dtype is torch.bfloat16 and can_read(weight) and weight.is_contiguous()
+def _can_read_whole(tensor: Tensor) -> bool:
+    return can_read(tensor) and tensor.is_contiguous()
 
 
 @cache

@@ -13,8 +13,7 @@
 namespace expertmesh {
 namespace {
 
-constexpr int64_t WORTH_A_THREAD = int64_t{1} << 17;  // multiplications; about ten microseconds
-constexpr int64_t ROWS_WORTH_THREADS = 64;            // to prepare: some microseconds each
+constexpr int64_t ROWS_WORTH_THREADS = 64;  // to prepare: some microseconds each
 
 struct TileTask {
     int64_t expert, first_out;
@@ -80,11 +79,6 @@ class TileRun {
     const Rows& x_;
 };
 
-int useful_threads(const GroupedMatmul& work) {
-    const int64_t size = work.num_assignments * work.num_outs * work.num_blocks * BLOCK_VALUES;
-    return static_cast<int>(std::clamp<int64_t>(size / WORTH_A_THREAD, 1, work.num_threads));
-}
-
 }  // namespace
 
 bool can_run(InstructionSet instructions) {
@@ -103,7 +97,8 @@ Status run(const GroupedMatmul& work, const Epilogue& epilogue) {
     const std::unique_ptr<Rows> x = make_rows(work);
     if (!x->has_memory()) return Status::out_of_memory;
     const TileRun tile_run(work, epilogue, *x);
-    const int num_threads = useful_threads(work);
+    const int64_t width = work.num_blocks * BLOCK_VALUES;
+    const int num_threads = useful_threads(work.num_assignments * work.num_outs * width, work.num_threads);
 #pragma omp parallel for num_threads(num_threads) if (work.num_rows >= ROWS_WORTH_THREADS)
     for (int64_t row = 0; row < work.num_rows; ++row) x->prepare(row);
     const int64_t in_a_run = tiles_in_a_run(num_tasks, num_threads);

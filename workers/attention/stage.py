@@ -15,6 +15,7 @@ from model.checkpoint import Checkpoint
 from model.checkpoint.fingerprint import fingerprint
 from model.checkpoint.progress import ProgressBar
 from model.compact_weights import compact_weights
+from model.cpu_kernels import prepare_cpu_kernels
 from model.weights import Selection
 from router.channel import TlsFiles
 from router.exchange import Exchange, ExchangeSettings
@@ -55,6 +56,7 @@ class Stage:
             weights = checkpoint.load(
                 selection, progress=progress, device=options.device, dtype=options.dtype
             )
+        prepare_cpu_kernels(weights.device, options.cpu_kernels)
         weights = compact_weights(weights, options.cpu_kernels)
         model = self.model = fingerprint(checkpoint)
         self._exchange = Exchange(options.exchange, model=model, tls=options.tls)
