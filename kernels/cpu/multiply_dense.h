@@ -3,9 +3,8 @@
 // All is in an unnamed namespace and calls nothing of the standard library but memcpy: a function compiled here for one
 // processor must never be the one that the linker keeps for another.
 //
-// One row of activations is bound by memory, so it takes matrix rows one after the other. More take squares of sums
-// that stay in registers, over a stretch of the input short enough for the activations to stay near; between
-// stretches sums wait in memory, which changes no bit.
+// Some rows of activations and two of the matrix make a square of sums that stay in registers, over a stretch of the
+// input short enough for the activations to stay near; between stretches sums wait in memory, which changes no bit.
 
 #pragma once
 
@@ -19,29 +18,44 @@ constexpr int SQUARE_OUTS = 2;
 constexpr int64_t OUTS_AHEAD = 6;  // to prefetch: matrix rows are too short for the processor's own prefetchers
 constexpr int64_t BYTES_OF_ROWS_NEAR = 24 * 1024;  // how much of a first-level cache a square's activations may fill
 
-// Of a line that the matrix does not fill, the rest is zero.
+// The lines of consecutive matrix rows. Here and in compact_lines.h `unusual` has a bit for each of 64 lines, the
+// word-th 64 of them, that is not as most are, in any of OUTS matrix rows; the others need no look.
 class StoredLines {
    public:
+    static constexpr int64_t BYTES_OF_LINE = DENSE_LINE * sizeof(uint16_t);
+
     explicit StoredLines(const StoredRows& rows) : rows_(rows) {}
 
-    inline void prefetch(int64_t out, int64_t line) const {
-        const uint16_t* behind = rows_.weights + (out + OUTS_AHEAD) * rows_.width + line * DENSE_LINE;
-        __builtin_prefetch(behind);
-        __builtin_prefetch(behind + DENSE_BLOCK);
+    inline const uint8_t* at(int64_t out, int64_t line) const {
+        return reinterpret_cast<const uint8_t*>(values(out, line));
+    }
+
+    // A line that the matrix does not fill.
+    template <int OUTS>
+    inline uint64_t unusual(int64_t, int64_t word) const {
+        if (rows_.width % DENSE_LINE == 0 || num_lines() > 64 * (word + 1)) return 0;
+        return uint64_t{1} << (num_lines() - 1) % 64;
     }
 
     inline TwoBlocks blocks(int64_t out, int64_t line, int part) const {
-        const uint16_t* values = rows_.weights + out * rows_.width + line * DENSE_LINE;
-        const int64_t left = rows_.width - line * DENSE_LINE;
-        if (left >= DENSE_LINE) return stored_blocks(values, part);
+        return stored_blocks(values(out, line), part);
+    }
+
+    // Its rest is zero.
+    inline TwoBlocks unusual_blocks(int64_t out, int64_t line, int part) const {
+        const uint16_t* there = values(out, line);
         uint16_t filled[DENSE_LINE] = {};
-        for (int64_t i = 0; i < left; ++i) filled[i] = values[i];
+        for (int64_t i = 0; i < rows_.width - line * DENSE_LINE; ++i) filled[i] = there[i];
         return stored_blocks(filled, part);
     }
 
     int64_t num_lines() const { return lines_of(rows_.width); }
 
    private:
+    inline const uint16_t* values(int64_t out, int64_t line) const {
+        return rows_.weights + out * rows_.width + line * DENSE_LINE;
+    }
+
     const StoredRows& rows_;
 };
 
@@ -105,18 +119,53 @@ struct Stretch {
 template <int ROWS>
 using WaitingSums = float[MOST_DENSE_OUTS * ROWS][DENSE_LANES];
 
+// Asks memory for the lines that a square some matrix rows behind will take. Where squares take whole rows, in the order
+// in which they stand: memory gives neighbours faster.
+template <int OUTS, typename Lines>
+class Ahead {
+   public:
+    inline Ahead(const Lines& lines, int64_t out, Stretch stretch)
+        : next_(lines.at(out + OUTS_AHEAD, stretch.first)),
+          is_whole_(stretch.first == 0 && stretch.past == lines.num_lines()),
+          step_(Lines::BYTES_OF_LINE * (is_whole_ ? OUTS : 1)),
+          between_(Lines::BYTES_OF_LINE * (is_whole_ ? 1 : lines.num_lines())) {}
+
+    inline void prefetch() {
+        for (int o = 0; o < OUTS; ++o) {
+            __builtin_prefetch(next_ + o * between_);
+            __builtin_prefetch(next_ + o * between_ + 64);
+        }
+        next_ += step_;
+    }
+
+   private:
+    const uint8_t* next_;
+    bool is_whole_;
+    int64_t step_, between_;
+};
+
 template <int OUTS, int ROWS, typename Lines, typename Value>
 inline void add_square(const Lines& lines, int64_t out, const Value* x, Stretch stretch, WaitingSums<ROWS>& waiting,
                        float* result) {
     Square<OUTS, ROWS> square = {};
+    Ahead<OUTS, Lines> ahead(lines, out, stretch);
     float(*lanes)[DENSE_LANES] = waiting + out * ROWS;
     if (stretch.first > 0) square.each_sum([=](int i, int part, Vector& sum) { sum = load(lanes[i] + WIDTH * part); });
-    for (int64_t line = stretch.first; line < stretch.past; ++line) {
-        for (int o = 0; o < OUTS; ++o) lines.prefetch(out + o, line);
-        for (int part = 0; part < PARTS; ++part) {
-            TwoBlocks blocks[OUTS];
-            for (int o = 0; o < OUTS; ++o) blocks[o] = lines.blocks(out + o, line, part);
-            add_blocks(square, blocks, x + line * DENSE_LINE * ROWS, part);
+    for (int64_t line = stretch.first; line < stretch.past;) {
+        const int64_t word = line / 64, behind = 64 * (word + 1);
+        const int64_t past = behind < stretch.past ? behind : stretch.past;
+        uint64_t unusual = lines.template unusual<OUTS>(out, word) >> line % 64;
+        for (; line < past; ++line, unusual >>= 1) {
+            ahead.prefetch();
+            for (int part = 0; part < PARTS; ++part) {
+                TwoBlocks blocks[OUTS];
+                if (__builtin_expect((unusual & 1) == 0, 1)) {
+                    for (int o = 0; o < OUTS; ++o) blocks[o] = lines.blocks(out + o, line, part);
+                } else {
+                    for (int o = 0; o < OUTS; ++o) blocks[o] = lines.unusual_blocks(out + o, line, part);
+                }
+                add_blocks(square, blocks, x + line * DENSE_LINE * ROWS, part);
+            }
         }
     }
     if (stretch.past == lines.num_lines()) return square.write(result + out);
@@ -132,10 +181,8 @@ inline void multiply_rows(const Lines& lines, int64_t num_outs, const Value* x, 
     for (int64_t number = 0; number < num_stretches; ++number) {
         const Stretch stretch{number * num_lines / num_stretches, (number + 1) * num_lines / num_stretches};
         int64_t out = 0;
-        if constexpr (ROWS > 1) {
-            for (; out + SQUARE_OUTS <= num_outs; out += SQUARE_OUTS) {
-                add_square<SQUARE_OUTS, ROWS>(lines, out, x, stretch, waiting, result);
-            }
+        for (; out + SQUARE_OUTS <= num_outs; out += SQUARE_OUTS) {
+            add_square<SQUARE_OUTS, ROWS>(lines, out, x, stretch, waiting, result);
         }
         for (; out < num_outs; ++out) add_square<1, ROWS>(lines, out, x, stretch, waiting, result);
     }
