@@ -54,6 +54,11 @@ inline float total(Lanes lanes) {
     return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
 }
 
+// Of sixteen sums, the next of which is `stride` floats behind.
+inline void write_totals(const float* lanes, int64_t stride, float* to) {
+    for (int i = 0; i < 16; ++i) to[i] = total(load(lanes + i * stride));
+}
+
 inline __m256i broadcast(const uint8_t* sixteen_bytes) {
     return _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(sixteen_bytes)));
 }

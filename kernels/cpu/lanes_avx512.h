@@ -49,6 +49,33 @@ inline float total(Lanes lanes) {
     return _mm512_cvtss_f32(_mm512_add_ps(two, _mm512_shuffle_f32x4(two, two, 0x4E)));
 }
 
+// The same tree for sixteen sums at once: each round adds halves of two registers, so that their number halves, and in the
+// end lane i has the total of what stood at PLACE[i], and the other way round.
+constexpr int PLACE[16] = {0, 1, 4, 5, 2, 3, 6, 7, 8, 9, 12, 13, 10, 11, 14, 15};
+
+inline Lanes sixteen_totals(const Lanes (&sums)[16]) {
+    Lanes eights[8], fours[4], twos[2];
+    for (int i = 0; i < 8; ++i) {
+        const Lanes a = sums[2 * i], b = sums[2 * i + 1];
+        eights[i] = _mm512_add_ps(_mm512_shuffle_ps(a, b, 0x44), _mm512_shuffle_ps(a, b, 0xEE));
+    }
+    for (int i = 0; i < 4; ++i) {
+        const Lanes a = eights[2 * i], b = eights[2 * i + 1];
+        fours[i] = _mm512_add_ps(_mm512_shuffle_f32x4(a, b, 0x88), _mm512_shuffle_f32x4(a, b, 0xDD));
+    }
+    for (int i = 0; i < 2; ++i) {
+        const Lanes a = fours[2 * i], b = fours[2 * i + 1];
+        twos[i] = _mm512_add_ps(_mm512_shuffle_ps(a, b, 0x88), _mm512_shuffle_ps(a, b, 0xDD));
+    }
+    return _mm512_add_ps(_mm512_shuffle_f32x4(twos[0], twos[1], 0x88), _mm512_shuffle_f32x4(twos[0], twos[1], 0xDD));
+}
+
+inline void write_totals(const float* lanes, int64_t stride, float* to) {
+    Lanes sums[16];
+    for (int i = 0; i < 16; ++i) sums[i] = load(lanes + PLACE[i] * stride);
+    store(to, sixteen_totals(sums));
+}
+
 // Each quarter's dwords are shifted to the nibble that is theirs (INPUT_AT). A lookup heeds four bits alone.
 inline DecodedBlock decode(const uint8_t* bytes, uint8_t scale) {
     const __m512i shifts = _mm512_set_epi32(20, 20, 20, 20, 16, 16, 16, 16, 4, 4, 4, 4, 0, 0, 0, 0);

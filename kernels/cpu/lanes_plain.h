@@ -65,6 +65,11 @@ inline float total(Lanes lanes) {
     return lanes.lane[0];
 }
 
+// Of sixteen sums, the next of which is `stride` floats behind.
+inline void write_totals(const float* lanes, int64_t stride, float* to) {
+    for (int i = 0; i < 16; ++i) to[i] = total(load(lanes + i * stride));
+}
+
 inline DecodedBlock decode(const uint8_t* bytes, uint8_t scale) {
     const float* table = SCALE_TABLES.value[scale];
     float values[BLOCK_VALUES];

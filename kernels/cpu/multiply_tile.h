@@ -28,10 +28,11 @@ struct Sums {
     const float* const* rows;
     Lanes lanes[OUTS][ROWS];
 
+    // In the order in which they stand, however many matrix rows are read at a time: memory gives neighbours faster.
     inline void prefetch(int64_t block) const {
-        for (int out = 0; out < OUTS; ++out) {
-            __builtin_prefetch(blocks + (out * num_blocks + block) * BLOCK_BYTES + PREFETCH_BYTES);
-        }
+        const uint8_t* behind = blocks + OUTS * block * BLOCK_BYTES + PREFETCH_BYTES;
+        for (int line = 0; line < OUTS; ++line) __builtin_prefetch(behind + 64 * line);
+        __builtin_prefetch(scales + OUTS * block + PREFETCH_BYTES / BLOCK_BYTES);
     }
 
     inline DecodedBlock weights(int out, int64_t block) const {
@@ -86,7 +87,7 @@ inline void add_outs(const PackedTile& tile, int64_t out, const float* const* ro
     const int64_t index = out * tile.num_blocks;
     Sums<OUTS, ROWS> sums{tile.blocks + index * BLOCK_BYTES, tile.scales + index, tile.num_blocks, rows, {}};
     for (int i = 0; i < OUTS; ++i) {
-        for (int row = 0; row < ROWS; ++row) sums.lanes[i][row] = load(partial[out + i][row]);
+        for (int row = 0; row < ROWS; ++row) sums.lanes[i][row] = first > 0 ? load(partial[out + i][row]) : zero();
     }
     sums.add_stretch(first, past);
     for (int i = 0; i < OUTS; ++i) {
@@ -99,7 +100,7 @@ template <int ROWS>
 void multiply_rows(const PackedTile& tile, const float* const* rows, float* result) {
     constexpr int64_t STRETCH = BYTES_OF_ROWS_NEAR / (ROWS * BLOCK_VALUES * sizeof(float));
     constexpr int OUTS = outs_at_once(ROWS);
-    alignas(64) PartialSums<ROWS> partial = {};
+    alignas(64) PartialSums<ROWS> partial;
     for (int64_t first = 0; first < tile.num_blocks; first += STRETCH) {
         const int64_t past = first + STRETCH < tile.num_blocks ? first + STRETCH : tile.num_blocks;
         int64_t out = 0;
@@ -107,9 +108,10 @@ void multiply_rows(const PackedTile& tile, const float* const* rows, float* resu
         for (; out < tile.num_outs; ++out) add_outs<1, ROWS>(tile, out, rows, first, past, partial);
     }
     for (int row = 0; row < ROWS; ++row) {
-        for (int64_t out = 0; out < tile.num_outs; ++out) {
-            result[row * MAX_TILE_OUTS + out] = total(load(partial[out][row]));
-        }
+        float* totals = result + row * MAX_TILE_OUTS;
+        int64_t out = 0;
+        for (; out + 16 <= tile.num_outs; out += 16) write_totals(partial[out][row], ROWS * LANES, totals + out);
+        for (; out < tile.num_outs; ++out) totals[out] = total(load(partial[out][row]));
     }
 }
 
