@@ -34,8 +34,6 @@ struct DecodedBlock {
 
 inline Lanes zero() { return {_mm256_setzero_ps(), _mm256_setzero_ps()}; }
 
-inline void keep(Lanes&) {}
-
 inline Lanes load(const float* from) { return {_mm256_loadu_ps(from), _mm256_loadu_ps(from + 8)}; }
 
 inline void store(float* to, Lanes lanes) {

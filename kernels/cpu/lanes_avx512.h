@@ -33,13 +33,15 @@ struct DecodedBlock {
 
 inline Lanes zero() { return _mm512_setzero_ps(); }
 
-inline void keep(Lanes& lanes) { asm("" : "+v"(lanes)); }
-
 inline Lanes load(const float* from) { return _mm512_loadu_ps(from); }
 
 inline void store(float* to, Lanes lanes) { _mm512_storeu_ps(to, lanes); }
 
-inline Lanes fused(Lanes weight, Lanes x, Lanes sum) { return _mm512_fmadd_ps(weight, x, sum); }
+// As an instruction of its own, for the reason that vector_avx512.h gives.
+inline Lanes fused(Lanes weight, Lanes x, Lanes sum) {
+    asm("vfmadd231ps %2, %1, %0" : "+v"(sum) : "v"(weight), "v"(x));
+    return sum;
+}
 
 // The tree of lanes_plain.h; its lanes l and l + 8, say, stand two dwords apart here.
 inline float total(Lanes lanes) {

@@ -32,9 +32,6 @@ struct DecodedBlock {
 
 inline Lanes zero() { return {}; }
 
-// Keeps a register's contents where they are: some compilers rather read them from memory twice.
-inline void keep(Lanes&) {}
-
 inline Lanes load(const float* from) {
     Lanes lanes;
     for (int l = 0; l < LANES; ++l) lanes.lane[l] = from[l];

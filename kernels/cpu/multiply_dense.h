@@ -68,8 +68,7 @@ struct Square {
     inline void add(const Vector (&weights)[OUTS], const float* x, int part) {
 #pragma GCC unroll 8
         for (int row = 0; row < ROWS; ++row) {  // unrolled, so that sums stay in registers
-            Vector values = load(x + row * DENSE_LANES + WIDTH * part);
-            if (OUTS > 1) keep(values);
+            const Vector values = load(x + row * DENSE_LANES + WIDTH * part);
             for (int out = 0; out < OUTS; ++out) {
                 Vector& sum = sums[row * OUTS + out][part];
                 sum = fused(weights[out], values, sum);

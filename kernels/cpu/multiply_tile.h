@@ -54,8 +54,7 @@ struct Sums {
     template <int COUNT>
     inline void add_row(int row, int64_t block, int first_out, const Decoded<COUNT>& decoded) {
         const float* x = rows[row] + block * BLOCK_VALUES;
-        Lanes first = load(x), second = load(x + LANES);
-        if (COUNT > 1) keep(first), keep(second);
+        const Lanes first = load(x), second = load(x + LANES);
         for (int i = 0; i < COUNT; ++i) {
             Lanes& sum = lanes[first_out + i][row];
             sum = fused(decoded.weight[i].first, first, sum);

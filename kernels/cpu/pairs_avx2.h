@@ -20,9 +20,6 @@ struct TwoBlocks {
 
 inline __m256i load_bytes(const void* from) { return _mm256_loadu_si256(static_cast<const __m256i*>(from)); }
 
-// In a register, rather than read anew by each instruction that takes it.
-inline void keep(Vector& vector) { asm("" : "+x"(vector)); }
-
 inline Vector evens(Pairs pairs) { return _mm256_castsi256_ps(_mm256_slli_epi32(pairs, 16)); }
 
 inline Vector odds(Pairs pairs) {

@@ -18,9 +18,6 @@ struct TwoBlocks {
     Pairs first, second;
 };
 
-// In a register, rather than read anew by each instruction that takes it.
-inline void keep(Vector& vector) { asm("" : "+v"(vector)); }
-
 inline Vector evens(Pairs pairs) { return _mm512_castsi512_ps(_mm512_slli_epi32(pairs, 16)); }
 
 inline Vector odds(Pairs pairs) {

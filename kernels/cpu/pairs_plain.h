@@ -21,9 +21,6 @@ struct TwoBlocks {
     Pairs first, second;
 };
 
-// Elsewhere: in a register, rather than read anew by each instruction that takes it.
-inline void keep(Vector&) {}
-
 // The first of each pair; `odds` are the second ones.
 inline Vector evens(const Pairs& pairs) {
     return each([&](int l) { return from_bits(static_cast<uint32_t>(pairs.values[2 * l]) << 16); });
