@@ -17,6 +17,7 @@
 namespace expertmesh {
 
 constexpr int LANES = 16;
+constexpr int TOTALS = 16;  // sums whose lanes are added up at once
 constexpr int BLOCK_VALUES = 32;
 constexpr int BLOCK_BYTES = 16;
 

@@ -32,8 +32,6 @@ struct DecodedBlock {
     Lanes first, second;
 };
 
-inline Lanes zero() { return {_mm256_setzero_ps(), _mm256_setzero_ps()}; }
-
 inline Lanes load(const float* from) { return {_mm256_loadu_ps(from), _mm256_loadu_ps(from + 8)}; }
 
 inline void store(float* to, Lanes lanes) {
@@ -52,9 +50,8 @@ inline float total(Lanes lanes) {
     return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
 }
 
-// Of sixteen sums, the next of which is `stride` floats behind.
 inline void write_totals(const float* lanes, int64_t stride, float* to) {
-    for (int i = 0; i < 16; ++i) to[i] = total(load(lanes + i * stride));
+    for (int i = 0; i < TOTALS; ++i) to[i] = total(load(lanes + i * stride));
 }
 
 inline __m256i broadcast(const uint8_t* sixteen_bytes) {

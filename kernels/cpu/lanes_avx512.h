@@ -31,13 +31,11 @@ struct DecodedBlock {
     Lanes first, second;
 };
 
-inline Lanes zero() { return _mm512_setzero_ps(); }
-
 inline Lanes load(const float* from) { return _mm512_loadu_ps(from); }
 
 inline void store(float* to, Lanes lanes) { _mm512_storeu_ps(to, lanes); }
 
-// As an instruction of its own, for the reason that vector_avx512.h gives.
+// As an instruction of its own, for the reason that pairs_plain.h gives.
 inline Lanes fused(Lanes weight, Lanes x, Lanes sum) {
     asm("vfmadd231ps %2, %1, %0" : "+v"(sum) : "v"(weight), "v"(x));
     return sum;
@@ -51,11 +49,11 @@ inline float total(Lanes lanes) {
     return _mm512_cvtss_f32(_mm512_add_ps(two, _mm512_shuffle_f32x4(two, two, 0x4E)));
 }
 
-// The same tree for sixteen sums at once: each round adds halves of two registers, so that their number halves, and in the
+// The same tree for all sums at once: each round adds halves of two registers, so that their number halves, and in the
 // end lane i has the total of what stood at PLACE[i], and the other way round.
-constexpr int PLACE[16] = {0, 1, 4, 5, 2, 3, 6, 7, 8, 9, 12, 13, 10, 11, 14, 15};
+constexpr int PLACE[TOTALS] = {0, 1, 4, 5, 2, 3, 6, 7, 8, 9, 12, 13, 10, 11, 14, 15};
 
-inline Lanes sixteen_totals(const Lanes (&sums)[16]) {
+inline Lanes all_totals(const Lanes (&sums)[TOTALS]) {
     Lanes eights[8], fours[4], twos[2];
     for (int i = 0; i < 8; ++i) {
         const Lanes a = sums[2 * i], b = sums[2 * i + 1];
@@ -73,9 +71,9 @@ inline Lanes sixteen_totals(const Lanes (&sums)[16]) {
 }
 
 inline void write_totals(const float* lanes, int64_t stride, float* to) {
-    Lanes sums[16];
-    for (int i = 0; i < 16; ++i) sums[i] = load(lanes + PLACE[i] * stride);
-    store(to, sixteen_totals(sums));
+    Lanes sums[TOTALS];
+    for (int i = 0; i < TOTALS; ++i) sums[i] = load(lanes + PLACE[i] * stride);
+    store(to, all_totals(sums));
 }
 
 // Each quarter's dwords are shifted to the nibble that is theirs (INPUT_AT). A lookup heeds four bits alone.

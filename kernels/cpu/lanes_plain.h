@@ -30,8 +30,6 @@ struct DecodedBlock {
     Lanes first, second;
 };
 
-inline Lanes zero() { return {}; }
-
 inline Lanes load(const float* from) {
     Lanes lanes;
     for (int l = 0; l < LANES; ++l) lanes.lane[l] = from[l];
@@ -62,9 +60,9 @@ inline float total(Lanes lanes) {
     return lanes.lane[0];
 }
 
-// Of sixteen sums, the next of which is `stride` floats behind.
+// Of TOTALS sums, the next of which is `stride` floats behind.
 inline void write_totals(const float* lanes, int64_t stride, float* to) {
-    for (int i = 0; i < 16; ++i) to[i] = total(load(lanes + i * stride));
+    for (int i = 0; i < TOTALS; ++i) to[i] = total(load(lanes + i * stride));
 }
 
 inline DecodedBlock decode(const uint8_t* bytes, uint8_t scale) {

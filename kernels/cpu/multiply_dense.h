@@ -18,8 +18,8 @@ constexpr int SQUARE_OUTS = 2;
 constexpr int64_t OUTS_AHEAD = 6;  // to prefetch: matrix rows are too short for the processor's own prefetchers
 constexpr int64_t BYTES_OF_ROWS_NEAR = 24 * 1024;  // how much of a first-level cache a square's activations may fill
 
-// The lines of consecutive matrix rows. Here and in compact_lines.h `unusual` has a bit for each of 64 lines, the
-// word-th 64 of them, that is not as most are, in any of OUTS matrix rows; the others need no look.
+// The lines of consecutive matrix rows. Bit i of `unusual`, here and in compact_lines.h: whether line 64 · word + i is
+// not as most are, in any of OUTS matrix rows.
 class StoredLines {
    public:
     static constexpr int64_t BYTES_OF_LINE = DENSE_LINE * sizeof(uint16_t);
@@ -30,7 +30,7 @@ class StoredLines {
         return reinterpret_cast<const uint8_t*>(values(out, line));
     }
 
-    // A line that the matrix does not fill.
+    // The line that the matrix does not fill.
     template <int OUTS>
     inline uint64_t unusual(int64_t, int64_t word) const {
         if (rows_.width % DENSE_LINE == 0 || num_lines() > 64 * (word + 1)) return 0;
@@ -41,11 +41,11 @@ class StoredLines {
         return stored_blocks(values(out, line), part);
     }
 
-    // Its rest is zero.
+    // What the matrix does not fill is zero.
     inline TwoBlocks unusual_blocks(int64_t out, int64_t line, int part) const {
-        const uint16_t* there = values(out, line);
+        const uint16_t* given = values(out, line);
         uint16_t filled[DENSE_LINE] = {};
-        for (int64_t i = 0; i < rows_.width - line * DENSE_LINE; ++i) filled[i] = there[i];
+        for (int64_t i = 0; i < rows_.width - line * DENSE_LINE; ++i) filled[i] = given[i];
         return stored_blocks(filled, part);
     }
 
@@ -71,7 +71,7 @@ struct Square {
             const Vector values = load(x + row * DENSE_LANES + WIDTH * part);
             for (int out = 0; out < OUTS; ++out) {
                 Vector& sum = sums[row * OUTS + out][part];
-                sum = fused(weights[out], values, sum);
+                sum = add_product(sum, weights[out], values);
             }
         }
     }
@@ -118,16 +118,16 @@ struct Stretch {
 template <int ROWS>
 using WaitingSums = float[MOST_DENSE_OUTS * ROWS][DENSE_LANES];
 
-// Asks memory for the lines that a square some matrix rows behind will take. Where squares take whole rows, in the order
-// in which they stand: memory gives neighbours faster.
+// Asks memory for the lines that a square some matrix rows behind will take: where squares take whole rows, in the
+// order in which they stand, since memory gives neighbours faster.
 template <int OUTS, typename Lines>
 class Ahead {
    public:
-    inline Ahead(const Lines& lines, int64_t out, Stretch stretch)
-        : next_(lines.at(out + OUTS_AHEAD, stretch.first)),
-          is_whole_(stretch.first == 0 && stretch.past == lines.num_lines()),
-          step_(Lines::BYTES_OF_LINE * (is_whole_ ? OUTS : 1)),
-          between_(Lines::BYTES_OF_LINE * (is_whole_ ? 1 : lines.num_lines())) {}
+    inline Ahead(const Lines& lines, int64_t out, Stretch stretch) : next_(lines.at(out + OUTS_AHEAD, stretch.first)) {
+        const bool is_whole = stretch.first == 0 && stretch.past == lines.num_lines();
+        step_ = Lines::BYTES_OF_LINE * (is_whole ? OUTS : 1);
+        between_ = is_whole ? Lines::BYTES_OF_LINE : lines.at(1, 0) - lines.at(0, 0);
+    }
 
     inline void prefetch() {
         for (int o = 0; o < OUTS; ++o) {
@@ -139,8 +139,7 @@ class Ahead {
 
    private:
     const uint8_t* next_;
-    bool is_whole_;
-    int64_t step_, between_;
+    int64_t step_, between_;  // from line to line, and from matrix row to matrix row
 };
 
 template <int OUTS, int ROWS, typename Lines, typename Value>
@@ -151,8 +150,8 @@ inline void add_square(const Lines& lines, int64_t out, const Value* x, Stretch 
     float(*lanes)[DENSE_LANES] = waiting + out * ROWS;
     if (stretch.first > 0) square.each_sum([=](int i, int part, Vector& sum) { sum = load(lanes[i] + WIDTH * part); });
     for (int64_t line = stretch.first; line < stretch.past;) {
-        const int64_t word = line / 64, behind = 64 * (word + 1);
-        const int64_t past = behind < stretch.past ? behind : stretch.past;
+        const int64_t word = line / 64, next_word = 64 * (word + 1);
+        const int64_t past = next_word < stretch.past ? next_word : stretch.past;
         uint64_t unusual = lines.template unusual<OUTS>(out, word) >> line % 64;
         for (; line < past; ++line, unusual >>= 1) {
             ahead.prefetch();

@@ -28,7 +28,8 @@ struct Sums {
     const float* const* rows;
     Lanes lanes[OUTS][ROWS];
 
-    // In the order in which they stand, however many matrix rows are read at a time: memory gives neighbours faster.
+    // In the order in which they stand where a stretch is a whole row, however many are read at a time: memory gives
+    // neighbours faster.
     inline void prefetch(int64_t block) const {
         const uint8_t* behind = blocks + OUTS * block * BLOCK_BYTES + PREFETCH_BYTES;
         for (int line = 0; line < OUTS; ++line) __builtin_prefetch(behind + 64 * line);
@@ -85,8 +86,8 @@ inline void add_outs(const PackedTile& tile, int64_t out, const float* const* ro
                      PartialSums<ROWS>& partial) {
     const int64_t index = out * tile.num_blocks;
     Sums<OUTS, ROWS> sums{tile.blocks + index * BLOCK_BYTES, tile.scales + index, tile.num_blocks, rows, {}};
-    for (int i = 0; i < OUTS; ++i) {
-        for (int row = 0; row < ROWS; ++row) sums.lanes[i][row] = first > 0 ? load(partial[out + i][row]) : zero();
+    for (int i = 0; first > 0 && i < OUTS; ++i) {
+        for (int row = 0; row < ROWS; ++row) sums.lanes[i][row] = load(partial[out + i][row]);
     }
     sums.add_stretch(first, past);
     for (int i = 0; i < OUTS; ++i) {
@@ -100,17 +101,17 @@ void multiply_rows(const PackedTile& tile, const float* const* rows, float* resu
     constexpr int64_t STRETCH = BYTES_OF_ROWS_NEAR / (ROWS * BLOCK_VALUES * sizeof(float));
     constexpr int OUTS = outs_at_once(ROWS);
     alignas(64) PartialSums<ROWS> partial;
-    for (int64_t first = 0; first < tile.num_blocks; first += STRETCH) {
+    for (int64_t first = 0; first == 0 || first < tile.num_blocks; first += STRETCH) {
         const int64_t past = first + STRETCH < tile.num_blocks ? first + STRETCH : tile.num_blocks;
         int64_t out = 0;
         for (; out + OUTS <= tile.num_outs; out += OUTS) add_outs<OUTS, ROWS>(tile, out, rows, first, past, partial);
         for (; out < tile.num_outs; ++out) add_outs<1, ROWS>(tile, out, rows, first, past, partial);
     }
     for (int row = 0; row < ROWS; ++row) {
-        float* totals = result + row * MAX_TILE_OUTS;
+        float* of_row = result + row * MAX_TILE_OUTS;
         int64_t out = 0;
-        for (; out + 16 <= tile.num_outs; out += 16) write_totals(partial[out][row], ROWS * LANES, totals + out);
-        for (; out < tile.num_outs; ++out) totals[out] = total(load(partial[out][row]));
+        for (; out + TOTALS <= tile.num_outs; out += TOTALS) write_totals(partial[out][row], ROWS * LANES, of_row + out);
+        for (; out < tile.num_outs; ++out) of_row[out] = total(load(partial[out][row]));
     }
 }
 

@@ -20,6 +20,11 @@ struct TwoBlocks {
 
 inline __m256i load_bytes(const void* from) { return _mm256_loadu_si256(static_cast<const __m256i*>(from)); }
 
+inline Vector add_product(Vector sum, Vector a, Vector b) {
+    asm("vfmadd231ps %2, %1, %0" : "+x"(sum) : "x"(a), "x"(b));
+    return sum;
+}
+
 inline Vector evens(Pairs pairs) { return _mm256_castsi256_ps(_mm256_slli_epi32(pairs, 16)); }
 
 inline Vector odds(Pairs pairs) {

@@ -18,6 +18,11 @@ struct TwoBlocks {
     Pairs first, second;
 };
 
+inline Vector add_product(Vector sum, Vector a, Vector b) {
+    asm("vfmadd231ps %2, %1, %0" : "+v"(sum) : "v"(a), "v"(b));
+    return sum;
+}
+
 inline Vector evens(Pairs pairs) { return _mm512_castsi512_ps(_mm512_slli_epi32(pairs, 16)); }
 
 inline Vector odds(Pairs pairs) {

@@ -20,11 +20,7 @@ inline void store(float* to, Vector values) { _mm256_storeu_ps(to, values); }
 
 inline Vector all(float value) { return _mm256_set1_ps(value); }
 
-// As an instruction of its own, for the reason that vector_avx512.h gives.
-inline Vector fused(Vector a, Vector b, Vector sum) {
-    asm("vfmadd231ps %2, %1, %0" : "+x"(sum) : "x"(a), "x"(b));
-    return sum;
-}
+inline Vector fused(Vector a, Vector b, Vector sum) { return _mm256_fmadd_ps(a, b, sum); }
 
 inline Vector sum(Vector a, Vector b) { return _mm256_add_ps(a, b); }
 

@@ -20,12 +20,7 @@ inline void store(float* to, Vector values) { _mm512_storeu_ps(to, values); }
 
 inline Vector all(float value) { return _mm512_set1_ps(value); }
 
-// As an instruction of its own: left to themselves compilers move sums from register to register, and factors through
-// memory.
-inline Vector fused(Vector a, Vector b, Vector sum) {
-    asm("vfmadd231ps %2, %1, %0" : "+v"(sum) : "v"(a), "v"(b));
-    return sum;
-}
+inline Vector fused(Vector a, Vector b, Vector sum) { return _mm512_fmadd_ps(a, b, sum); }
 
 inline Vector sum(Vector a, Vector b) { return _mm512_add_ps(a, b); }
 

@@ -17,8 +17,9 @@ from kernels.linear import linear, linear_reference
 from tests.kernels.cpu.paths import kernels_or_skip
 
 EPSILON = 2.0**-24
-# Outs beside and past a tile, widths beside and past a block, and one past a stretch of many rows.
-SHAPES = [(1, 1), (5, 31), (33, 32), (37, 72), (64, 33), (70, 1000)]
+# Outs beside and past a tile, widths beside and past a block, past a stretch of many rows on every path, and whose
+# last, shorter line is the 64th or the one behind it.
+SHAPES = [(1, 1), (5, 31), (33, 32), (37, 72), (64, 33), (70, 1000), (5, 4090), (5, 4101)]
 
 
 def settings_of(
@@ -45,7 +46,7 @@ def test_as_exact_as_float32(kernels: CpuKernels, num_rows: int, num_outs: int, 
 
 @pytest.mark.parametrize("activations", CpuActivations)
 @pytest.mark.parametrize("threads", [1, 2, 3])
-@pytest.mark.parametrize(("num_outs", "width"), [(70, 1000), (326, 352)])
+@pytest.mark.parametrize(("num_outs", "width"), [(70, 1000), (326, 352), (5, 4101)])
 def test_a_row_has_the_same_bits_in_any_company(
     kernels: CpuKernels, activations: CpuActivations, threads: int, num_outs: int, width: int
 ) -> None:

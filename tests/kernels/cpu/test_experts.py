@@ -14,7 +14,7 @@ from kernels.mxfp4 import BLOCK_BYTES, PackedMatrix, dequantize
 from tests.kernels.cpu.layer import LIMIT, Layer, assign, down, gate_up
 
 EPSILON = 2.0**-24
-SHAPES = [(1, 2, 1), (3, 34, 3), (5, 66, 7), (2, 70, 13), (2, 6, 203)]
+SHAPES = [(1, 2, 1), (3, 34, 3), (5, 66, 7), (2, 70, 13), (2, 6, 203), (2, 34, 0)]
 WORKS = [([0], [0]), ([3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, 8, 9], [0, 1, 1, 0, 0, 1, 1, 1, 0, 1, 1, 1, 1])]
 
 
