@@ -15,8 +15,8 @@ from model.host_memory import empty_tensor
 from tests.kernels.cpu.paths import kernels_or_skip
 
 PATHS = (CpuPath.AVX512, CpuPath.AVX2)
-# Outs beside and past a tile and a square; lines of one word of marks, and of two: with 66 a row all rows have the
-# same marks, with 67 some are in the second word.
+# Outs beside and past a tile and a square; lines of one word of marks, and of two: with 66 a row all rows
+# have the same marks, with 67 some are in the second word.
 SHAPES = [(1, 64), (2, 128), (33, 192), (70, 320), (5, 66 * 64), (5, 67 * 64)]
 
 

@@ -17,8 +17,8 @@ from kernels.linear import linear, linear_reference
 from tests.kernels.cpu.paths import kernels_or_skip
 
 EPSILON = 2.0**-24
-# Outs beside and past a tile, widths beside and past a block, past a stretch of many rows on every path, and whose
-# last, shorter line is the 64th or the one behind it.
+# Outs beside and past a tile, widths beside and past a block, past a stretch of many rows on every path, and
+# whose last, shorter line is the 64th or the one behind it.
 SHAPES = [(1, 1), (5, 31), (33, 32), (37, 72), (64, 33), (70, 1000), (5, 4090), (5, 4101)]
 
 
