@@ -16,6 +16,7 @@ from examples.first_run.interview import Interview
 from examples.first_run.questions import QUESTIONS
 from examples.first_run.serve_command import ServeCommand
 from examples.first_run.server import Server
+from examples.first_run.stop_signals import ignore_signals
 from protos.errors import NotReadyError
 
 _LOOK_EVERY_S = 0.1
@@ -68,6 +69,7 @@ class FirstRun:
         with suppress(OSError):
             self._say("\nEnds what it has begun.")
         server.close()
+        ignore_signals()
         with suppress(OSError):
             self._tell(server)
 

@@ -6,11 +6,19 @@ Not here: what there is to clean up (`server`). On the main thread.
 import signal
 from types import FrameType
 
+_NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
 
 def end_at_signals() -> None:
     """By SystemExit with status 0, each time that one comes."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in _NUMBERS:
         signal.signal(number, _end)
+
+
+def ignore_signals() -> None:
+    """Once all is cleaned up: while Python ends, the system takes what is not ignored."""
+    for number in _NUMBERS:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _end(number: int, frame: FrameType | None) -> None:
