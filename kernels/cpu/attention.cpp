@@ -13,12 +13,12 @@
 #include <vector>
 
 #include "attention_tile.h"
+#include "tile_runs.h"
 
 namespace expertmesh {
 namespace {
 
-constexpr int64_t WORTH_A_THREAD = int64_t{1} << 17;  // multiplications; about ten microseconds
-constexpr int64_t TILES_A_THREAD = 4;                 // with fewer, parts are spread too
+constexpr int64_t TILES_A_THREAD = 4;  // with fewer, parts are spread too
 
 // Queries of one KV head: `num_queries` of a sequence, from `first_query` of its chunk on.
 struct TileTask {
@@ -139,7 +139,7 @@ class AttentionRun {
         for (const TileTask& tile : tiles_) {
             size += 2 * num_rows(tile) * (tile.past_position - tile.first_position) * work_.head_dim;
         }
-        return static_cast<int>(std::clamp<int64_t>(size / WORTH_A_THREAD, 1, work_.num_threads));
+        return expertmesh::useful_threads(size, work_.num_threads);
     }
 
     void spread_parts() {
