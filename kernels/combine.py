@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from kernels.cpu.library import load_cpu_kernels
+from kernels.cpu.numbers import can_read
 from kernels.cpu.settings import DEFAULT_SETTINGS, CpuKernelSettings
 from kernels.device import takes_gpu_kernels
 
@@ -24,13 +25,14 @@ class RowPiece(NamedTuple):
     address: int | None = None  # of the rows, where it was not hard to say
 
 
-def combine(rows: Tensor) -> Tensor:
+def combine(rows: Tensor, cpu_kernels: CpuKernelSettings = DEFAULT_SETTINGS) -> Tensor:
     """rows: [tokens, top_k, hidden] -> [tokens, hidden] in the rows' dtype."""
     if takes_gpu_kernels(rows):
         from kernels.gpu import combine as on_gpu
 
         return on_gpu.combine(rows)
-    return combine_reference(rows)
+    kernels = load_cpu_kernels(cpu_kernels) if can_read(rows) and rows.is_contiguous() else None
+    return combine_reference(rows) if kernels is None else kernels.combine(rows)
 
 
 def combine_reference(rows: Tensor) -> Tensor:
@@ -66,7 +68,7 @@ def combine_pieces(
     addresses = [piece.address or _address_of(piece.rows) for piece in pieces]
     if total is None:
         total = torch.empty((shape[0], shape[2]), dtype=dtype)
-    kernels.combine(addresses, [piece.places.tobytes() for piece in pieces], shape[1], total)
+    kernels.combine_pieces(addresses, [piece.places.tobytes() for piece in pieces], shape[1], total)
     return total
 
 

@@ -7,6 +7,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
+from kernels.cpu.library import load_cpu_kernels
+from kernels.cpu.settings import DEFAULT_SETTINGS, CpuKernelSettings
 from kernels.device import takes_gpu_kernels
 
 
@@ -54,13 +56,20 @@ class ExpertGroups:
                 yield expert, slice(start, stop)
 
 
-def group_by_expert(experts: Tensor, num_experts: int) -> ExpertGroups:
-    """experts: [assignments]. Within a group, assignments keep their order."""
+def group_by_expert(
+    experts: Tensor, num_experts: int, cpu_kernels: CpuKernelSettings = DEFAULT_SETTINGS
+) -> ExpertGroups:
+    """experts: [assignments] int64. Within a group, assignments keep their order."""
     if takes_gpu_kernels(experts):
         from kernels.gpu import plan
 
         return plan.group_by_expert(experts, num_experts)
-    return group_by_expert_reference(experts, num_experts)
+    kernels = load_cpu_kernels(cpu_kernels) if experts.is_cpu else None
+    if kernels is None:
+        return group_by_expert_reference(experts, num_experts)
+    grouped = kernels.group(experts.contiguous(), num_experts)
+    assert grouped is not None, "an assignment names an expert that is not here"
+    return ExpertGroups(*grouped)
 
 
 def group_by_expert_reference(experts: Tensor, num_experts: int) -> ExpertGroups:

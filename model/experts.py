@@ -77,7 +77,7 @@ class LocalExperts:
         rows = run_experts(
             self._weights[layer], x, assignments, self._swiglu_limit, self._row_tile, self._cpu_kernels
         )  # [tokens * top_k, hidden]
-        return combine(rows.view(num_tokens, top_k, -1))
+        return combine(rows.view(num_tokens, top_k, -1), self._cpu_kernels)
 
 
 def _row_of_expert(weights: HeldExperts) -> Tensor:
@@ -100,7 +100,7 @@ def run_experts(
     cpu_kernels: CpuKernelSettings = DEFAULT_SETTINGS,
 ) -> Tensor:
     """x: [rows, hidden] -> weighted rows [assignments, hidden], in the order of the assignments."""
-    groups = group_by_expert(assignments.experts, len(weights.expert_ids))
+    groups = group_by_expert(assignments.experts, len(weights.expert_ids), cpu_kernels)
     gate_up, down = weights.gate_up, weights.down
     y = moe_gate_up(x, assignments, groups, gate_up.packed, gate_up.bias, swiglu_limit, row_tile, cpu_kernels)
     return moe_down(y, assignments, groups, down.packed, down.bias, row_tile, cpu_kernels)

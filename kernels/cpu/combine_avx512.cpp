@@ -38,31 +38,29 @@ void write(void* result, int64_t start, __m512 values) {
 }
 
 template <ScalarType type>
-void combine(const RowSums& work) {
-    const void* const* rows = work.rows;
-    for (int64_t token = 0; token < work.num_tokens; ++token, rows += work.top_k) {
-        const int64_t out = token * work.hidden;
-        int64_t i = 0;
-        for (; i + WIDTH <= work.hidden; i += WIDTH) {
-            __m512 sum = read<type>(rows[0], i);
-            for (int64_t slot = 1; slot < work.top_k; ++slot) sum = _mm512_add_ps(sum, read<type>(rows[slot], i));
-            write<type>(work.result, out + i, sum);
-        }
-        for (; i < work.hidden; ++i) {
-            float sum = read_scalar(rows[0], type, i);
-            for (int64_t slot = 1; slot < work.top_k; ++slot) sum += read_scalar(rows[slot], type, i);
-            write_scalar(work.result, type, out + i, sum);
-        }
+void combine(const RowSums& work, int64_t token) {
+    const void* const* rows = work.rows + token * work.top_k;
+    const int64_t out = token * work.hidden;
+    int64_t i = 0;
+    for (; i + WIDTH <= work.hidden; i += WIDTH) {
+        __m512 sum = read<type>(rows[0], i);
+        for (int64_t slot = 1; slot < work.top_k; ++slot) sum = _mm512_add_ps(sum, read<type>(rows[slot], i));
+        write<type>(work.result, out + i, sum);
+    }
+    for (; i < work.hidden; ++i) {
+        float sum = read_scalar(rows[0], type, i);
+        for (int64_t slot = 1; slot < work.top_k; ++slot) sum += read_scalar(rows[slot], type, i);
+        write_scalar(work.result, type, out + i, sum);
     }
 }
 
 }  // namespace
 
-void combine_avx512(const RowSums& work) {
+void combine_avx512(const RowSums& work, int64_t token) {
     if (work.type == ScalarType::float32) {
-        combine<ScalarType::float32>(work);
+        combine<ScalarType::float32>(work, token);
     } else {
-        combine<ScalarType::bfloat16>(work);
+        combine<ScalarType::bfloat16>(work, token);
     }
 }
 

@@ -13,7 +13,8 @@ struct RowSums {
     void* result;  // [num_tokens, hidden]
 };
 
-void combine_plain(const RowSums& work);
-void combine_avx512(const RowSums& work);
+// One token's.
+void combine_plain(const RowSums& work, int64_t token);
+void combine_avx512(const RowSums& work, int64_t token);
 
 }  // namespace expertmesh

@@ -85,6 +85,7 @@ class TileRun {
         for (int64_t group = 0; group < x_.num_groups(); ++group) {
             float sums[MOST_ROWS_TOGETHER * MOST_DENSE_OUTS];
             const int64_t num_rows = x_.rows_of(group);
+            ask_for_results(x_.first_row(group), num_rows, first_out, num_outs);
             multiply_(rows, num_outs, x_.values(group), num_rows, sums);
             for (int64_t row = 0; row < num_rows; ++row) {
                 float* of_row = sums + row * MOST_DENSE_OUTS;
@@ -96,6 +97,15 @@ class TileRun {
     }
 
    private:
+    // The memory that sums will be written to, while they are computed: rows lie far apart, and each store would wait.
+    void ask_for_results(int64_t first_row, int64_t num_rows, int64_t first_out, int64_t num_outs) const {
+        const int64_t size = work_.type == ScalarType::float32 ? 4 : 2;
+        for (int64_t row = first_row; row < first_row + num_rows; ++row) {
+            const char* from = static_cast<const char*>(work_.result) + (row * work_.num_outs + first_out) * size;
+            for (int64_t byte = 0; byte < num_outs * size; byte += 64) __builtin_prefetch(from + byte, 1);
+        }
+    }
+
     const DenseMatmul& work_;
     const Rows& rows_;
     const PairedRows<Value>& x_;
@@ -111,9 +121,7 @@ Status run(const DenseMatmul& work, const Rows& rows, const MultiplyDense<Rows, 
     const int num_threads = useful_threads(work.num_rows * work.num_outs * work.width, work.num_threads);
 #pragma omp parallel for num_threads(num_threads) if (work.num_rows >= ROWS_WORTH_THREADS)
     for (int64_t group = 0; group < x.num_groups(); ++group) x.bring(group);
-    const int64_t in_a_run = tiles_in_a_run(tile_run.num_tiles(), num_threads);
-#pragma omp parallel for num_threads(num_threads) schedule(dynamic, in_a_run)
-    for (int64_t tile = 0; tile < tile_run.num_tiles(); ++tile) tile_run.run(tile);
+    for_tiles(tile_run.num_tiles(), num_threads, [&](int64_t tile) { tile_run.run(tile); });
     return Status::done;
 }
 

@@ -17,7 +17,7 @@ Swiglu swiglu_of(InstructionSet instructions) {
     return swiglu_plain;
 }
 
-// Gate and up rows are interleaved, and a tile begins with a gate.
+// To the places. Gate and up rows are interleaved, and a tile begins with a gate.
 class GateUp : public Epilogue {
    public:
     GateUp(InstructionSet instructions, float limit) : swiglu_(swiglu_of(instructions)), limit_(limit) {}
@@ -28,7 +28,7 @@ class GateUp : public Epilogue {
         float y[MAX_PASS_ROWS * MAX_TILE_OUTS / 2];  // [num_places, num_pairs]
         swiglu_(places.sums, places.num_places * num_pairs, limit_, y);
         for (int64_t place = 0; place < places.num_places; ++place) {
-            const int64_t start = places.output_rows[place] * (work.num_outs / 2) + places.first_out / 2;
+            const int64_t start = (places.first_place + place) * (work.num_outs / 2) + places.first_out / 2;
             write_scalars(work.result, work.type, start, y + place * num_pairs, num_pairs);
         }
     }
@@ -38,13 +38,14 @@ class GateUp : public Epilogue {
     const float limit_;
 };
 
+// To the assignments.
 class Down : public Epilogue {
    public:
     explicit Down(const float* routing_weights) : routing_weights_(routing_weights) {}
 
     void write(const GroupedMatmul& work, const PlaceSums& places) const override {
         for (int64_t place = 0; place < places.num_places; ++place) {
-            const int64_t row = places.output_rows[place];
+            const int64_t row = work.order[places.first_place + place];
             const float* sums = places.sums + place * places.num_outs;
             float weighted[MAX_TILE_OUTS];
             for (int64_t out = 0; out < places.num_outs; ++out) weighted[out] = sums[out] * routing_weights_[row];

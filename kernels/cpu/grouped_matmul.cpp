@@ -20,13 +20,13 @@ struct TileTask {
 };
 
 bool indices_are_in_range(const GroupedMatmul& work) {
-    const auto is_row_of = [](int64_t count) {
-        return [count](int64_t row) { return 0 <= row && row < count; };
+    const auto all_below = [&](const int64_t* indices, int64_t count) {
+        return std::all_of(indices, indices + work.num_assignments, [=](int64_t i) { return 0 <= i && i < count; });
     };
     return work.offsets[0] == 0 && work.offsets[work.num_experts] == work.num_assignments &&
            std::is_sorted(work.offsets, work.offsets + work.num_experts + 1) &&
-           std::all_of(work.input_rows, work.input_rows + work.num_assignments, is_row_of(work.num_rows)) &&
-           std::all_of(work.output_rows, work.output_rows + work.num_assignments, is_row_of(work.num_assignments));
+           all_below(work.order, work.num_assignments) &&
+           (work.rows == nullptr ? work.num_assignments <= work.num_rows : all_below(work.rows, work.num_rows));
 }
 
 std::vector<TileTask> tasks_of(const GroupedMatmul& work) {
@@ -60,9 +60,13 @@ class TileRun {
    private:
     void run_pass(const PackedTile& tile, const float* bias, int64_t first_out, int64_t place, int64_t num_rows) const {
         float sums[MAX_PASS_ROWS * MAX_TILE_OUTS];  // [num_rows, MAX_TILE_OUTS]
-        x_.multiply(tile, work_.input_rows + place, num_rows, sums);
+        int64_t rows[MAX_PASS_ROWS];
+        for (int64_t row = 0; row < num_rows; ++row) {
+            rows[row] = work_.rows == nullptr ? place + row : work_.rows[work_.order[place + row]];
+        }
+        x_.multiply(tile, rows, num_rows, sums);
         add_biases(bias, num_rows, tile.num_outs, sums);
-        epilogue_.write(work_, {sums, work_.output_rows + place, num_rows, first_out, tile.num_outs});
+        epilogue_.write(work_, {sums, place, num_rows, first_out, tile.num_outs});
     }
 
     // The sums move together, to [num_rows, num_outs].
@@ -93,7 +97,6 @@ bool can_run(InstructionSet instructions) {
 Status run(const GroupedMatmul& work, const Epilogue& epilogue) {
     if (!indices_are_in_range(work)) return Status::index_out_of_range;
     const std::vector<TileTask> tasks = tasks_of(work);
-    const auto num_tasks = static_cast<int64_t>(tasks.size());
     const std::unique_ptr<Rows> x = make_rows(work);
     if (!x->has_memory()) return Status::out_of_memory;
     const TileRun tile_run(work, epilogue, *x);
@@ -101,9 +104,7 @@ Status run(const GroupedMatmul& work, const Epilogue& epilogue) {
     const int num_threads = useful_threads(work.num_assignments * work.num_outs * width, work.num_threads);
 #pragma omp parallel for num_threads(num_threads) if (work.num_rows >= ROWS_WORTH_THREADS)
     for (int64_t row = 0; row < work.num_rows; ++row) x->prepare(row);
-    const int64_t in_a_run = tiles_in_a_run(num_tasks, num_threads);
-#pragma omp parallel for num_threads(num_threads) schedule(dynamic, in_a_run)
-    for (int64_t task = 0; task < num_tasks; ++task) tile_run.run(tasks[task]);
+    for_tiles(static_cast<int64_t>(tasks.size()), num_threads, [&](int64_t task) { tile_run.run(tasks[task]); });
     return Status::done;
 }
 

@@ -18,25 +18,24 @@ enum class Status : int32_t { done = 0, index_out_of_range = 1, out_of_memory = 
 
 struct GroupedMatmul {
     int64_t num_rows, num_assignments, num_experts, num_outs, num_blocks;
-    const void* x;               // [num_rows, 32 * num_blocks], type
-    const int64_t* input_rows;   // [num_assignments]: the row of x that each place of the groups reads
-    const int64_t* output_rows;  // [num_assignments]: the row of the result that it writes
-    const int64_t* offsets;      // [num_experts + 1]: expert e has the places offsets[e] … offsets[e + 1] − 1
-    const uint8_t* blocks;       // [num_experts, num_outs, num_blocks, 16]
-    const uint8_t* scales;       // [num_experts, num_outs, num_blocks]
-    const void* bias;            // [num_experts, num_outs], bias_type
-    void* result;                // [num_assignments, outputs of a row], type
+    const void* x;           // [num_rows, 32 * num_blocks], type
+    const int64_t* rows;     // [num_assignments]: the row of x that each assignment reads; null: x has a row a place
+    const int64_t* order;    // [num_assignments]: the assignment at each place of the groups
+    const int64_t* offsets;  // [num_experts + 1]: expert e has the places offsets[e] … offsets[e + 1] − 1
+    const uint8_t* blocks;   // [num_experts, num_outs, num_blocks, 16]
+    const uint8_t* scales;   // [num_experts, num_outs, num_blocks]
+    const void* bias;        // [num_experts, num_outs], bias_type
+    void* result;            // [num_assignments, outputs of a row], type
     ScalarType type, bias_type;
     InstructionSet instructions;
     Activations activations;
     int32_t num_threads;
 };
 
-// Of some places their sums over `num_outs` matrix rows from `first_out` on, biases added.
+// Of the places from `first_place` on their sums over `num_outs` matrix rows from `first_out` on, biases added.
 struct PlaceSums {
-    const float* sums;           // [num_places, num_outs]
-    const int64_t* output_rows;  // [num_places]
-    int64_t num_places;          // MAX_PASS_ROWS at most
+    const float* sums;  // [num_places, num_outs]
+    int64_t first_place, num_places;  // MAX_PASS_ROWS at most
     int64_t first_out, num_outs;
 };
 

@@ -1,9 +1,11 @@
 """The built library behind Python functions: tensors in, tensors out.
 
-`kernels.moe_gate_up`, `kernels.moe_down` and `kernels.combine` call this; each has beside it the reference
-that this is tested against. A row's bits depend on that row alone, on every path: not on its company, place
+`kernels.group`, `kernels.moe_gate_up`, `kernels.moe_down` and `kernels.combine` call this; each has beside it
+the reference that this is tested against. A row's bits depend on that row alone, on every path: not on its company, place
 or the number of threads. AVX-512 and AVX2 give the same bits; with int8 activations all paths do.
 """
+
+from __future__ import annotations
 
 import ctypes
 import logging
@@ -13,6 +15,7 @@ from ctypes import c_char_p, c_int32, c_int64, c_void_p
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -20,8 +23,10 @@ from torch import Tensor
 from kernels.cpu.build import BuildError, build
 from kernels.cpu.numbers import DTYPE_TO_NUMBER, PATH_TO_NUMBER
 from kernels.cpu.settings import CpuActivations, CpuKernelSettings, CpuPath
-from kernels.group import Assignments, ExpertGroups
 from kernels.mxfp4 import BLOCK_VALUES, PackedMatrix
+
+if TYPE_CHECKING:
+    from kernels.group import Assignments, ExpertGroups  # which calls this
 
 _ACTIVATIONS_TO_NUMBER = {CpuActivations.FLOAT32: 0, CpuActivations.INT8: 1}  # Activations
 _DONE, _INDEX_OUT_OF_RANGE, _OUT_OF_MEMORY = 0, 1, 2  # Status
@@ -39,7 +44,7 @@ class _GroupedMatmul(ctypes.Structure):
             (name, c_int64)
             for name in ("num_rows", "num_assignments", "num_experts", "num_outs", "num_blocks")
         ),
-        *((name, c_void_p) for name in ("x", "input_rows", "output_rows", "offsets")),
+        *((name, c_void_p) for name in ("x", "rows", "order", "offsets")),
         *((name, c_void_p) for name in ("blocks", "scales", "bias", "result")),
         *((name, c_int32) for name in ("type", "bias_type", "instructions")),
         *((name, c_int32) for name in ("activations", "num_threads")),
@@ -48,7 +53,7 @@ class _GroupedMatmul(ctypes.Structure):
 
 @dataclass(frozen=True, slots=True)
 class CpuKernels:
-    """The experts' two halves on one instruction set."""
+    """What experts need on one instruction set: grouping, both halves, and the sum of their rows."""
 
     path: CpuPath
     library: ctypes.CDLL
@@ -64,10 +69,8 @@ class CpuKernels:
         limit: float,
     ) -> Tensor:
         """Shapes as in kernels.moe_gate_up."""
-        input_rows = assignments.rows[groups.order]  # [assignments]
-        output_rows = torch.arange(len(input_rows))  # [assignments]
-        result = x.new_empty(len(input_rows), bias.shape[1] // 2)  # [assignments, intermediate]
-        call = _Call(self, x, input_rows, output_rows, groups, weight, bias, result)
+        result = x.new_empty(len(groups.order), bias.shape[1] // 2)  # [assignments, intermediate]
+        call = _Call(self, x, assignments.rows, groups, weight, bias, result)
         _check(self.library.expertmesh_gate_up(call.pointer, ctypes.c_float(limit)))
         return result
 
@@ -75,9 +78,8 @@ class CpuKernels:
         self, y: Tensor, assignments: Assignments, groups: ExpertGroups, weight: PackedMatrix, bias: Tensor
     ) -> Tensor:
         """Shapes as in kernels.moe_down."""
-        input_rows = torch.arange(len(groups.order))  # [assignments]
-        result = y.new_empty(len(input_rows), bias.shape[1])  # [assignments, hidden]
-        call = _Call(self, y, input_rows, groups.order, groups, weight, bias, result)
+        result = y.new_empty(len(groups.order), bias.shape[1])  # [assignments, hidden]
+        call = _Call(self, y, None, groups, weight, bias, result)
         routing_weights = assignments.weights.float().contiguous()  # [assignments]
         _check(self.library.expertmesh_down(call.pointer, c_void_p(routing_weights.data_ptr())))
         return result
@@ -85,22 +87,50 @@ class CpuKernels:
     def takes(self, dtype: torch.dtype) -> bool:
         return dtype in DTYPE_TO_NUMBER
 
-    def combine(self, addresses: Sequence[int], places: Sequence[bytes], top_k: int, total: Tensor) -> None:
+    def group(self, experts: Tensor, num_experts: int) -> tuple[Tensor, Tensor] | None:
+        """Order and offsets, as in kernels.group. None: an expert is not there. experts: contiguous int64"""
+        order = torch.empty_like(experts)  # [assignments]
+        offsets = experts.new_empty(num_experts + 1)
+        addresses = [tensor.data_ptr() for tensor in (experts, order, offsets)]
+        is_done = self.library.expertmesh_group(len(experts), num_experts, *addresses)
+        return (order, offsets) if is_done else None
+
+    def combine(self, rows: Tensor) -> Tensor:
+        """Shapes as in kernels.combine; contiguous."""
+        num_tokens, top_k, hidden = rows.shape
+        total = rows.new_empty(num_tokens, hidden)
+        self._combine([rows.data_ptr()], [num_tokens * top_k], None, top_k, total)
+        return total
+
+    def combine_pieces(
+        self, addresses: Sequence[int], places: Sequence[bytes], top_k: int, total: Tensor
+    ) -> None:
         """addresses: of pieces, contiguous rows; places: those of each, int64, as in RowPiece.
 
         total: [tokens, hidden] contiguous, in the rows' dtype
         """
+        self._combine(addresses, [len(each) // 8 for each in places], b"".join(places), top_k, total)
+
+    def _combine(
+        self,
+        addresses: Sequence[int],
+        rows_of_pieces: Sequence[int],
+        places: bytes | None,
+        top_k: int,
+        total: Tensor,
+    ) -> None:
         num_tokens, hidden = total.shape
         self.library.expertmesh_combine(
             len(addresses),
             struct.pack(f"{len(addresses)}q", *addresses),
-            struct.pack(f"{len(places)}q", *[len(each) // 8 for each in places]),
-            b"".join(places),
+            struct.pack(f"{len(rows_of_pieces)}q", *rows_of_pieces),
+            places,
             num_tokens,
             top_k,
             hidden,
             DTYPE_TO_NUMBER[total.dtype],
             PATH_TO_NUMBER[self.path],
+            torch.get_num_threads(),
             total.data_ptr(),
         )
 
@@ -112,8 +142,7 @@ class _Call:
         self,
         kernels: CpuKernels,
         x: Tensor,
-        input_rows: Tensor,
-        output_rows: Tensor,
+        rows: Tensor | None,
         groups: ExpertGroups,
         weight: PackedMatrix,
         bias: Tensor,
@@ -124,15 +153,16 @@ class _Call:
         assert bias.shape == (num_experts, num_outs)
         assert groups.offsets.shape == (num_experts + 1,)
         bias = bias if bias.dtype in DTYPE_TO_NUMBER else bias.float()
-        tensors = (x, input_rows, output_rows, groups.offsets, weight.blocks, weight.scales, bias, result)
-        self._held = [tensor.contiguous() for tensor in tensors]
+        assert rows is None or len(rows) == len(groups.order)
+        tensors = (x, rows, groups.order, groups.offsets, weight.blocks, weight.scales, bias, result)
+        self._held = [None if tensor is None else tensor.contiguous() for tensor in tensors]
         self._work = _GroupedMatmul(
             len(x),
-            len(input_rows),
+            len(groups.order),
             num_experts,
             num_outs,
             num_blocks,
-            *(tensor.data_ptr() for tensor in self._held),
+            *(None if tensor is None else tensor.data_ptr() for tensor in self._held),
             DTYPE_TO_NUMBER[x.dtype],
             DTYPE_TO_NUMBER[bias.dtype],
             PATH_TO_NUMBER[kernels.path],
@@ -196,9 +226,11 @@ def _open(file: Path) -> ctypes.CDLL:
     library.expertmesh_can_run.restype = ctypes.c_bool
     library.expertmesh_combine.argtypes = (
         *(c_int64, c_char_p, c_char_p, c_char_p),
-        *(c_int64, c_int64, c_int64, c_int32, c_int32, c_void_p),
+        *(c_int64, c_int64, c_int64, c_int32, c_int32, c_int32, c_void_p),
     )
     library.expertmesh_combine.restype = None
+    library.expertmesh_group.argtypes = (c_int64, c_int64, c_void_p, c_void_p, c_void_p)
+    library.expertmesh_group.restype = ctypes.c_bool
     library.expertmesh_gate_up.argtypes = (ctypes.POINTER(_GroupedMatmul), ctypes.c_float)
     library.expertmesh_gate_up.restype = c_int32
     library.expertmesh_down.argtypes = (ctypes.POINTER(_GroupedMatmul), c_void_p)

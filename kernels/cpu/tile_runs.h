@@ -1,11 +1,13 @@
-// How many threads a call is worth, and how many neighbouring tiles each takes at a time.
+// How many threads a call is worth, and how its tiles are spread over them.
 //
 // Kernels ask for what lies behind their tile. Where another thread takes that, it comes for nothing, and the next
-// tile of this one has not been asked for. Still, each thread shall have enough turns for all to end together.
+// tile of this one has not been asked for: so a thread takes many neighbours at a time. A thread that has to share its
+// core keeps the others waiting for those at most, and towards the end runs are shorter, for all to end together.
 
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 
 namespace expertmesh {
@@ -16,10 +18,40 @@ inline int useful_threads(int64_t num_multiplications, int64_t num_threads) {
     return static_cast<int>(std::clamp<int64_t>(num_multiplications / WORTH_A_THREAD, 1, num_threads));
 }
 
-constexpr int64_t TURNS_OF_A_THREAD = 8, MOST_TILES_IN_A_RUN = 16;
+constexpr int64_t MOST_TILES_IN_A_RUN = 64;
 
-inline int64_t tiles_in_a_run(int64_t num_tiles, int64_t num_threads) {
-    return std::clamp<int64_t>(num_tiles / (num_threads * TURNS_OF_A_THREAD), 1, MOST_TILES_IN_A_RUN);
+// Whichever thread is free takes half of its share of what is left.
+class TileRuns {
+   public:
+    TileRuns(int64_t num_tiles, int num_threads) : num_tiles_(num_tiles), num_halves_(2 * num_threads) {}
+
+    struct Run {
+        int64_t first, past;
+    };
+
+    // None where nothing is left.
+    Run take() {
+        int64_t first = next_.load(std::memory_order_relaxed), past;
+        do {
+            const int64_t left = num_tiles_ - first;
+            past = first + std::clamp<int64_t>(left / num_halves_, std::min<int64_t>(left, 1), MOST_TILES_IN_A_RUN);
+        } while (!next_.compare_exchange_weak(first, past, std::memory_order_relaxed));
+        return {first, past};
+    }
+
+   private:
+    const int64_t num_tiles_, num_halves_;
+    std::atomic<int64_t> next_{0};
+};
+
+// Calls `work` with the number of every tile.
+template <typename Work>
+void for_tiles(int64_t num_tiles, int num_threads, const Work& work) {
+    TileRuns runs(num_tiles, num_threads);
+#pragma omp parallel num_threads(num_threads)
+    for (TileRuns::Run run = runs.take(); run.first < run.past; run = runs.take()) {
+        for (int64_t tile = run.first; tile < run.past; ++tile) work(tile);
+    }
 }
 
 }  // namespace expertmesh

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from kernels.combine import RowPiece, combine, combine_pieces, combine_pieces_reference
+from kernels.combine import RowPiece, combine, combine_pieces, combine_pieces_reference, combine_reference
 from kernels.cpu.settings import CpuKernelSettings, CpuPath
 from tests.kernels.cpu.paths import BUILT_PATHS, kernels_or_skip
 
@@ -39,13 +39,21 @@ def test_rows_in_pieces_give_the_same_bits_as_rows_in_one(
     rows = (torch.randn(5, 3, 1100) * 2.0 ** torch.randint(-20, 20, (5, 3, 1))).to(dtype)
     rows[1, 2, 7] = torch.nan
     rows[4, 0, 1099] = torch.inf
-    expected = combine(rows)
+    expected = combine_reference(rows)
     pieces = pieces_of(rows, num_pieces)
     kernels_or_skip(path)
+    in_one = combine(rows, CpuKernelSettings(path))
     built = combine_pieces(pieces, (5, 3, 1100), dtype, CpuKernelSettings(path))
     total = torch.empty(5, 1100, dtype=dtype)
     settings = [CpuKernelSettings(each) for each in (path, CpuPath.REFERENCE)]
     into = [combine_pieces(pieces, (5, 3, 1100), dtype, each, total).clone() for each in settings]
-    for each in (combine_pieces_reference(pieces, (5, 3, 1100), dtype), built, *into):
+    for each in (combine_pieces_reference(pieces, (5, 3, 1100), dtype), in_one, built, *into):
         assert torch.equal(each.isnan(), expected.isnan())
         assert torch.equal(each.nan_to_num().view(BITS[dtype]), expected.nan_to_num().view(BITS[dtype]))
+
+
+def test_many_tokens_are_spread_over_threads_with_the_same_bits() -> None:
+    rows = torch.randn(300, 4, 1000)  # four threads' worth
+    assert torch.equal(combine(rows), combine_reference(rows))
+    turned = rows.transpose(0, 1).contiguous().transpose(0, 1)
+    assert torch.equal(combine(turned), combine_reference(rows))

@@ -7,9 +7,9 @@ import torch
 
 from kernels.cpu.library import CpuKernels, CpuKernelsUnavailableError, cpu_kernels_for, load_cpu_kernels
 from kernels.cpu.settings import CpuKernelSettings, CpuPath
-from kernels.group import Assignments
+from kernels.group import Assignments, ExpertGroups, group_by_expert
 from kernels.mxfp4 import PackedMatrix
-from tests.kernels.cpu.layer import Layer, assign, down, gate_up
+from tests.kernels.cpu.layer import LIMIT, Layer, assign, down, gate_up
 from tests.kernels.cpu.paths import BUILT_PATHS, kernels_or_skip
 
 
@@ -24,6 +24,23 @@ def test_no_assignments(kernels: CpuKernels) -> None:
 def test_a_row_that_is_not_there(kernels: CpuKernels, row: int) -> None:
     with pytest.raises(IndexError, match="a row that is not there"):
         gate_up(kernels, Layer.random(2, 34, 2), torch.randn(4, 64), assign([0, row], [0, 1]))
+
+
+@pytest.mark.parametrize("assignment", [-1, 2])
+def test_an_order_that_names_no_assignment(kernels: CpuKernels, assignment: int) -> None:
+    layer, work = Layer.random(2, 34, 2), assign([0, 1], [0, 1])
+    groups = ExpertGroups(order=torch.tensor([0, assignment]), offsets=torch.tensor([0, 1, 2]))
+    with pytest.raises(IndexError, match="do not fit the assignments"):
+        kernels.gate_up(torch.randn(2, 64), work, groups, layer.weight, layer.bias, LIMIT)
+    with pytest.raises(IndexError, match="do not fit the assignments"):
+        kernels.down(torch.randn(2, 64), work, groups, layer.weight, layer.bias)
+
+
+def test_fewer_rows_than_places(kernels: CpuKernels) -> None:
+    layer, work = Layer.random(2, 34, 2), assign([0, 1, 0], [0, 1, 1])
+    groups = group_by_expert(work.experts, 2)
+    with pytest.raises(IndexError, match="a row that is not there"):
+        kernels.down(torch.randn(2, 64), work, groups, layer.weight, layer.bias)
 
 
 def test_what_the_kernels_do_not_take_goes_to_the_reference() -> None:
