@@ -9,7 +9,9 @@ silently, so its mere presence is refused (docs/adr/0002-top-level-packages.md).
 
 from __future__ import annotations
 
+import ctypes
 import os
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +23,9 @@ _WAITING = {
     "GOMP_SPINCOUNT": "1000",
     "KMP_BLOCKTIME": "1",  # LLVM's and Intel's OpenMP would take "active" for ever; in milliseconds
 }
+
+_M_TRIM_THRESHOLD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -4, -8  # malloc.h
+_KEEPING = ((_M_TRIM_THRESHOLD, 2**31 - 1), (_M_MMAP_MAX, 0), (_M_ARENA_MAX, 1))
 
 if TYPE_CHECKING:
     from kernels.cpu.settings import CpuKernelSettings
@@ -50,6 +55,22 @@ def let_idle_threads_sleep() -> None:
     """
     if not any(name in os.environ for name in _WAITING):
         os.environ.update(_WAITING)
+
+
+def keep_freed_memory() -> None:
+    """Tell glibc, before there are threads, to keep what a step of the model frees.
+
+    Else the system takes much of it back, and fills it with zeros before the next step may use it: a step of
+    another size than the last took up to 9,000 pages anew, some ten milliseconds (docs/log.md). All threads
+    share one arena, since what is freed in another goes back whatever is said here. Not for workers in Ray,
+    whose processes have threads, and so arenas, before we come. What the operator chose stands.
+    """
+    if any(name.startswith("MALLOC_") or name == "GLIBC_TUNABLES" for name in os.environ):
+        return
+    with suppress(AttributeError):  # another C library
+        mallopt = ctypes.CDLL(None).mallopt
+        for option, value in _KEEPING:
+            mallopt(option, value)
 
 
 def keep_threads_within_the_limit(num_cores: int, num_bound_cores: int) -> None:

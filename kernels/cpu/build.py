@@ -40,6 +40,8 @@ _X86_FILE_TO_FLAGS = {
     "multiply_int8_tile_avx512vnni.cpp": ("-mavx512f", "-mavx512bw", "-mavx512vnni"),
     "multiply_tile_avx2.cpp": ("-mavx2", "-mfma"),
     "multiply_tile_avx512.cpp": ("-mavx512f", "-mavx512bw"),
+    "round_int8_avx2.cpp": ("-mavx2",),
+    "round_int8_avx512.cpp": ("-mavx512f", "-mavx512bw"),
     "swiglu_avx2.cpp": ("-mavx2",),
     "swiglu_avx512.cpp": ("-mavx512f", "-mavx512bw"),
 }

@@ -85,27 +85,20 @@ class TileRun {
         for (int64_t group = 0; group < x_.num_groups(); ++group) {
             float sums[MOST_ROWS_TOGETHER * MOST_DENSE_OUTS];
             const int64_t num_rows = x_.rows_of(group);
-            ask_for_results(x_.first_row(group), num_rows, first_out, num_outs);
+            const int64_t start = x_.first_row(group) * work_.num_outs + first_out;
+            for (int64_t row = 0; row < num_rows; ++row) {
+                will_write_scalars(work_.result, work_.type, start + row * work_.num_outs, num_outs);
+            }
             multiply_(rows, num_outs, x_.values(group), num_rows, sums);
             for (int64_t row = 0; row < num_rows; ++row) {
                 float* of_row = sums + row * MOST_DENSE_OUTS;
                 for (int64_t out = 0; out < num_outs; ++out) of_row[out] += bias[out];
-                const int64_t start = (x_.first_row(group) + row) * work_.num_outs + first_out;
-                write_scalars(work_.result, work_.type, start, of_row, num_outs);
+                write_scalars(work_.result, work_.type, start + row * work_.num_outs, of_row, num_outs);
             }
         }
     }
 
    private:
-    // The memory that sums will be written to, while they are computed: rows lie far apart, and each store would wait.
-    void ask_for_results(int64_t first_row, int64_t num_rows, int64_t first_out, int64_t num_outs) const {
-        const int64_t size = work_.type == ScalarType::float32 ? 4 : 2;
-        for (int64_t row = first_row; row < first_row + num_rows; ++row) {
-            const char* from = static_cast<const char*>(work_.result) + (row * work_.num_outs + first_out) * size;
-            for (int64_t byte = 0; byte < num_outs * size; byte += 64) __builtin_prefetch(from + byte, 1);
-        }
-    }
-
     const DenseMatmul& work_;
     const Rows& rows_;
     const PairedRows<Value>& x_;

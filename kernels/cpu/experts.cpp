@@ -22,14 +22,18 @@ class GateUp : public Epilogue {
    public:
     GateUp(InstructionSet instructions, float limit) : swiglu_(swiglu_of(instructions)), limit_(limit) {}
 
+    ResultPart result_of(const GroupedMatmul& work, int64_t place, int64_t first_out, int64_t num_outs) const override {
+        return {place * (work.num_outs / 2) + first_out / 2, num_outs / 2};
+    }
+
     // All places in one go, which leaves few pairs without a register full of them.
     void write(const GroupedMatmul& work, const PlaceSums& places) const override {
         const int64_t num_pairs = places.num_outs / 2;
         float y[MAX_PASS_ROWS * MAX_TILE_OUTS / 2];  // [num_places, num_pairs]
         swiglu_(places.sums, places.num_places * num_pairs, limit_, y);
         for (int64_t place = 0; place < places.num_places; ++place) {
-            const int64_t start = (places.first_place + place) * (work.num_outs / 2) + places.first_out / 2;
-            write_scalars(work.result, work.type, start, y + place * num_pairs, num_pairs);
+            const ResultPart part = result_of(work, places.first_place + place, places.first_out, places.num_outs);
+            write_scalars(work.result, work.type, part.start, y + place * num_pairs, part.count);
         }
     }
 
@@ -43,13 +47,18 @@ class Down : public Epilogue {
    public:
     explicit Down(const float* routing_weights) : routing_weights_(routing_weights) {}
 
+    ResultPart result_of(const GroupedMatmul& work, int64_t place, int64_t first_out, int64_t num_outs) const override {
+        return {work.order[place] * work.num_outs + first_out, num_outs};
+    }
+
     void write(const GroupedMatmul& work, const PlaceSums& places) const override {
         for (int64_t place = 0; place < places.num_places; ++place) {
-            const int64_t row = work.order[places.first_place + place];
+            const float weight = routing_weights_[work.order[places.first_place + place]];
             const float* sums = places.sums + place * places.num_outs;
             float weighted[MAX_TILE_OUTS];
-            for (int64_t out = 0; out < places.num_outs; ++out) weighted[out] = sums[out] * routing_weights_[row];
-            write_scalars(work.result, work.type, row * work.num_outs + places.first_out, weighted, places.num_outs);
+            for (int64_t out = 0; out < places.num_outs; ++out) weighted[out] = sums[out] * weight;
+            const ResultPart part = result_of(work, places.first_place + place, places.first_out, places.num_outs);
+            write_scalars(work.result, work.type, part.start, weighted, part.count);
         }
     }
 

@@ -63,6 +63,8 @@ class TileRun {
         int64_t rows[MAX_PASS_ROWS];
         for (int64_t row = 0; row < num_rows; ++row) {
             rows[row] = work_.rows == nullptr ? place + row : work_.rows[work_.order[place + row]];
+            const ResultPart part = epilogue_.result_of(work_, place + row, first_out, tile.num_outs);
+            will_write_scalars(work_.result, work_.type, part.start, part.count);
         }
         x_.multiply(tile, rows, num_rows, sums);
         add_biases(bias, num_rows, tile.num_outs, sums);

@@ -39,10 +39,19 @@ struct PlaceSums {
     int64_t first_out, num_outs;
 };
 
+// Neighbouring values of a result.
+struct ResultPart {
+    int64_t start, count;
+};
+
 // What becomes of them: their rows' outputs.
 class Epilogue {
    public:
     virtual ~Epilogue() = default;
+
+    // The part of the result that a place's sums will become.
+    virtual ResultPart result_of(const GroupedMatmul& work, int64_t place, int64_t first_out, int64_t num_outs) const = 0;
+
     virtual void write(const GroupedMatmul& work, const PlaceSums& places) const = 0;
 };
 

@@ -1,8 +1,8 @@
 """The built library behind Python functions: tensors in, tensors out.
 
 `kernels.group`, `kernels.moe_gate_up`, `kernels.moe_down` and `kernels.combine` call this; each has beside it
-the reference that this is tested against. A row's bits depend on that row alone, on every path: not on its company, place
-or the number of threads. AVX-512 and AVX2 give the same bits; with int8 activations all paths do.
+the reference that this is tested against. A row's bits depend on that row alone, on every path: not on its
+company, place or the number of threads. AVX-512 and AVX2 give the same bits; with int8 activations all do.
 """
 
 from __future__ import annotations

@@ -28,11 +28,20 @@ MultiplyInt8Tile int8_kernel_of(InstructionSet instructions) {
     return multiply_int8_tile_plain;
 }
 
+RoundInt8 round_int8_of(InstructionSet instructions) {
+#if defined(__x86_64__)
+    if (instructions == InstructionSet::avx512) return round_int8_avx512;
+    if (instructions == InstructionSet::avx2) return round_int8_avx2;
+#endif
+    (void)instructions;
+    return round_int8_plain;
+}
+
 }  // namespace
 
 std::unique_ptr<Rows> make_rows(const GroupedMatmul& work) {
     if (work.activations == Activations::int8) {
-        return std::make_unique<Int8Rows>(work, int8_kernel_of(work.instructions));
+        return std::make_unique<Int8Rows>(work, round_int8_of(work.instructions), int8_kernel_of(work.instructions));
     }
     return std::make_unique<FloatRows>(work, tile_kernel_of(work.instructions));
 }

@@ -1,9 +1,11 @@
 """A real, tiny distribution named `kernels`, beside this process and then beside a fresh interpreter."""
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+from platform import libc_ver
 
 import pytest
 
@@ -77,6 +79,54 @@ def test_what_the_operator_chose_is_left_alone(
     monkeypatch.setenv(name, value)
     let_idle_threads_sleep()
     assert {each: os.environ[each] for each in WAITING if each in os.environ} == {name: value}
+
+
+_TAKES_THE_SAME_AGAIN = """
+import ctypes, resource, threading
+from cluster.environment import keep_freed_memory
+
+libc = ctypes.CDLL(None)
+libc.malloc.restype = ctypes.c_void_p
+
+def pages_taken(num_bytes):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    memory = libc.malloc(num_bytes)
+    libc.memset(ctypes.c_void_p(memory), 1, num_bytes)
+    libc.free(ctypes.c_void_p(memory))
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+keep_freed_memory()
+thread = threading.Thread(target=lambda: print([pages_taken(100 << 20) for _ in range(3)]))
+thread.start()
+thread.join()
+"""
+PAGES_OF_100_MIB = 25600
+
+
+def pages_taken_in_turn(environment: dict[str, str]) -> list[int]:
+    chosen = ("MALLOC_", "GLIBC_TUNABLES")
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(chosen)}
+    ended = subprocess.run(
+        [sys.executable, "-c", _TAKES_THE_SAME_AGAIN],
+        env=inherited | environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    pages: list[int] = json.loads(ended.stdout)
+    return pages
+
+
+@pytest.mark.skipif(libc_ver()[0] != "glibc", reason="needs glibc: its malloc is spoken to")
+def test_freed_memory_is_kept_for_the_next_step() -> None:
+    first, *others = pages_taken_in_turn({})
+    assert first >= PAGES_OF_100_MIB
+    assert max(others) < 100
+
+
+@pytest.mark.skipif(libc_ver()[0] != "glibc", reason="needs glibc: its malloc is spoken to")
+def test_freed_memory_goes_back_where_the_operator_wants_it() -> None:
+    assert min(pages_taken_in_turn({"MALLOC_MMAP_THRESHOLD_": "65536"})) >= PAGES_OF_100_MIB
 
 
 @pytest.fixture
