@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from benchmarks.huge_pages import on_huge_pages
 from benchmarks.interleaving import median_seconds
 from benchmarks.reading_memory import against_reading, reading
 from benchmarks.report import Row, compared
@@ -35,8 +36,8 @@ Works = Mapping[str, Callable[[], object]]
 
 
 def dense_rows(settings: CpuKernelSettings, quick: bool) -> Iterator[Row]:
-    weight = torch.randn(NUM_OUTS, WIDTH).bfloat16()
-    wide, compacted = weight.float(), compact(weight.clone(), settings)
+    weight = on_huge_pages(torch.randn(NUM_OUTS, WIDTH).bfloat16())
+    wide, compacted = on_huge_pages(weight.float()), compact(on_huge_pages(weight), settings)
     rounding = replace(settings, activations=CpuActivations.INT8)
     read = reading()
     numbers_of_rows = (1, 4) if quick else (1, 4, 16, 64, 256)

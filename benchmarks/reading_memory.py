@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 
 import torch
 
+from benchmarks.huge_pages import on_huge_pages
 from benchmarks.report import Row, compared
 
 READ_BYTES = 1 << 28
@@ -14,7 +15,7 @@ READ_BYTES = 1 << 28
 
 def reading() -> Callable[[], object]:
     """One pass over so many bytes, on every core."""
-    return torch.ones(READ_BYTES // 8, dtype=torch.int64).sum
+    return on_huge_pages(torch.ones(READ_BYTES // 8, dtype=torch.int64)).sum
 
 
 def against_reading(
