@@ -50,8 +50,7 @@ class GptOss:
     @torch.inference_mode()
     def forward(self, batch: StepBatch, cache: KvCache) -> Tensor:
         """-> logits of the tokens that want them, [outputs, vocab] float32."""
-        hidden = self.run_layers(self.embed(batch), self.layers, batch, cache)
-        return self.unembed(hidden[batch.logit_rows])
+        return self.unembed(self.run_layers(self.embed(batch), self.layers, batch, cache))
 
     @property
     def layers(self) -> Sequence[int]:
@@ -64,12 +63,21 @@ class GptOss:
         return self._weights.embedding[batch.token_ids].to(self._weights.activations)
 
     def run_layers(self, hidden: Tensor, layers: Sequence[int], batch: StepBatch, cache: KvCache) -> Tensor:
-        """hidden: [tokens, hidden] -> the same after `layers`; their keys and values are in the cache."""
+        """hidden: [tokens, hidden] -> [outputs, hidden]: the rows that `batch.logit_rows` names, after `layers`.
+
+        Keys and values of every token are in the cache. Beyond those nobody asks for the other rows of the last
+        layer, so they visit no experts there.
+        """
         eps = self.config.rms_norm_eps
         for layer in layers:
             weights = self._weights.attention[layer]
             normed = rmsnorm(hidden, weights.attention_norm, eps, self._cpu_kernels)
-            attended = self._attend(layer, weights, normed, batch, cache)
+            mixed = self._attend(layer, weights, normed, batch, cache)
+            if layer == layers[-1] and len(batch.logit_rows) < len(hidden):
+                hidden, mixed = hidden[batch.logit_rows], mixed[batch.logit_rows]
+                if len(hidden) == 0:
+                    break
+            attended = self._linear(mixed, weights.output.weight, weights.output.bias)
             hidden, normed = add_rmsnorm(hidden, attended, weights.moe_norm, eps, self._cpu_kernels)
             hidden = hidden + self._visit_experts(layer, weights, normed)
         return hidden
@@ -84,6 +92,7 @@ class GptOss:
     def _attend(
         self, layer: int, weights: AttentionLayerWeights, normed: Tensor, batch: StepBatch, cache: KvCache
     ) -> Tensor:
+        """-> [tokens, heads * head_dim]"""
         view, window = self._view(layer, batch)
         qkv = self._linear(normed, weights.qkv.weight, weights.qkv.bias)
         paged = cache.of_layer(layer)
@@ -91,7 +100,7 @@ class GptOss:
         mixed = attention(
             query, paged, view.queries, weights.sinks, window, self._row_tile, self._cpu_kernels
         )
-        return self._linear(mixed.flatten(1), weights.output.weight, weights.output.bias)
+        return mixed.flatten(1)
 
     def _view(self, layer: int, batch: StepBatch) -> tuple[LayerView, int | None]:
         if self.config.layer_kinds[layer] is LayerKind.SLIDING:

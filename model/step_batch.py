@@ -52,7 +52,7 @@ class StepBatch:
     positions: Tensor  # [tokens] int64
     full: LayerView
     sliding: LayerView
-    logit_rows: Tensor  # [outputs] int64: the tokens whose logits are wanted, in order
+    logit_rows: Tensor  # [outputs] int64, rising: the tokens whose logits are wanted
 
     @classmethod
     def build(cls, chunks: Sequence[SequenceChunk], device: torch.device | str = "cpu") -> "StepBatch":

@@ -1,10 +1,12 @@
-"""What test_oracle and test_determinism leave: a model that is cut into stages."""
+"""What test_oracle and test_determinism leave: a model that is cut into stages, and rows that nobody wants."""
 
 from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor
 
+from kernels.route import Routing
 from model.checkpoint import Checkpoint
 from model.experts import LocalExperts
 from model.gpt_oss import GptOss
@@ -42,3 +44,50 @@ def test_two_stages_are_the_whole_bit_for_bit(checkpoint: Checkpoint) -> None:
         hidden = stage.run_layers(hidden if stages else stage.embed(batch), layers, batch, cache)
         stages.append(stage)
     assert torch.equal(stages[-1].unembed(hidden), whole)
+
+
+class CountingExperts:
+    """`Experts` that remember how many rows each call brought."""
+
+    def __init__(self, experts: LocalExperts) -> None:
+        self._experts = experts
+        self.layer_to_rows: dict[int, int] = {}
+
+    def __call__(self, layer: int, x: Tensor, routing: Routing) -> Tensor:
+        self.layer_to_rows[layer] = len(x)
+        return self._experts(layer, x, routing)
+
+
+WANTED = {
+    (LogitsWanted.LAST, LogitsWanted.ALL, LogitsWanted.NONE): [29, 30, 31, 32],
+    (LogitsWanted.NONE, LogitsWanted.NONE, LogitsWanted.LAST): [44],
+    (LogitsWanted.NONE, LogitsWanted.NONE, LogitsWanted.NONE): [],
+}
+
+
+@pytest.mark.parametrize("wanted", WANTED)
+def test_only_rows_that_want_logits_visit_the_last_layer_s_experts(
+    checkpoint: Checkpoint, wanted: tuple[LogitsWanted, ...]
+) -> None:
+    """Their bits do not show it, nor do the keys and values that every row leaves."""
+    weights = checkpoint.load(Selection.whole(ODD_TINY))
+    experts = CountingExperts(LocalExperts(weights.experts, ODD_TINY.swiglu_limit, None))
+    model = GptOss(ODD_TINY, weights, experts)
+    tokens = [random_tokens(length) for length in (30, 3, 12)]
+    logits, caches = [], []
+    for each in ((LogitsWanted.ALL,) * 3, wanted):
+        pool = PagePool(20)
+        cache = KvCache.allocate(ODD_TINY, num_pages=20, page_size=16, dtype=torch.bfloat16)
+        chunks = []
+        for token_ids, of_chunk in zip(tokens, each, strict=True):
+            pages = SequencePages(pool, 16, ODD_TINY.sliding_window)
+            pages.make_room(len(token_ids))
+            chunks.append(SequenceChunk(token_ids, 0, pages, of_chunk))
+        logits.append(model.forward(StepBatch.build(chunks), cache))
+        caches.append(cache)
+    rows = WANTED[wanted]
+    assert torch.equal(logits[1], logits[0][rows])
+    assert torch.equal(caches[1].keys, caches[0].keys)
+    assert torch.equal(caches[1].values, caches[0].values)
+    last = ODD_TINY.num_layers - 1
+    assert [experts.layer_to_rows.get(layer) for layer in (0, last)] == [45, len(rows) or 45]

@@ -126,6 +126,8 @@ def _batch_of(numbers: Sequence[Tensor], num_tokens: int, widths: tuple[int, int
         raise MalformedFrameError("the positions of a step do not follow each other")
     if len(logit_rows) and not 0 <= int(logit_rows.min()) <= int(logit_rows.max()) < num_tokens:
         raise MalformedFrameError(f"a step of {num_tokens} tokens wants rows beyond them")
+    if bool((logit_rows.diff() <= 0).any()):
+        raise MalformedFrameError("the rows that a step wants do not rise")
     for width, (slots, pages, first_page) in zip(widths, (of_views[:3], of_views[3:]), strict=True):
         if (
             len(slots) != num_tokens

@@ -126,4 +126,4 @@ class StageWorker:
             session.limits.check(step)
             step = step.on(self.weights.device)
             hidden = session.forward_pass.run_layers(step.hidden, self.layers, step.batch, session.cache)
-        return Hidden(step.number, hidden[step.batch.logit_rows]).encode()
+        return Hidden(step.number, hidden).encode()

@@ -66,10 +66,11 @@ class StagedPass:
     def forward(self, batch: StepBatch, cache: KvCache) -> Tensor:
         """-> logits of the tokens that want them, [outputs, vocab] float32."""
         first = self._first
-        hidden = first.run_layers(first.embed(batch), first.layers, batch, cache)  # [tokens, hidden]
-        every_row = torch.arange(len(hidden), device=hidden.device)
+        hidden = first.embed(batch)  # [tokens, hidden]
+        of_every_row = replace(batch, logit_rows=torch.arange(len(hidden), device=hidden.device))
+        hidden = first.run_layers(hidden, first.layers, of_every_row, cache)
         for stage in self._stages[:-1]:
-            hidden = stage.run(hidden, replace(batch, logit_rows=every_row))
+            hidden = stage.run(hidden, of_every_row)
         return first.unembed(self._stages[-1].run(hidden, batch))  # [outputs, vocab]
 
     def close(self) -> None:

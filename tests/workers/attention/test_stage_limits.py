@@ -126,3 +126,11 @@ def test_each_thing_is_named() -> None:
         MalformedFrameError, match=f"of {CONFIG.hidden_size - 1} values in torch.float32; this"
     ):
         LIMITS.check(step._replace(hidden=step.hidden[:, 1:]))
+
+
+@pytest.mark.parametrize("rows", [[4, 4], [23, 4]])
+def test_rows_that_are_wanted_rise(rows: list[int]) -> None:
+    step = step_of()
+    changed = step._replace(batch=replace(step.batch, logit_rows=torch.tensor(rows)))
+    with pytest.raises(MalformedFrameError, match="do not rise"):
+        StageStep.of(decode(changed.encode(), 1 << 20))
