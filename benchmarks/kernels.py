@@ -17,6 +17,7 @@ from torch import Tensor
 from benchmarks.cpu_kernels import built_cpu_kernels
 from benchmarks.dense_cases import attention_rows, dense_rows
 from benchmarks.expert_half import NUM_EXPERTS, Half
+from benchmarks.huge_pages import on_huge_pages
 from benchmarks.interleaving import median_seconds
 from benchmarks.reading_memory import against_reading, reading
 from benchmarks.report import Row, compared, run
@@ -80,7 +81,7 @@ def _against_memory(half: Half, num_rows: int, settings: CpuKernelSettings) -> R
 def _against_float32(half: Half, num_rows: int, settings: CpuKernelSettings) -> Row:
     _, num_outs, num_blocks = half.weight.scales.shape
     width = num_blocks * BLOCK_VALUES
-    unpacked = torch.randn(NUM_EXPERTS, num_outs, width)
+    unpacked = on_huge_pages(torch.randn(NUM_EXPERTS, num_outs, width))
     x = torch.randn(num_rows, width)
 
     def matmuls() -> list[Tensor]:

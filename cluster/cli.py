@@ -13,7 +13,6 @@ from importlib.metadata import PackageNotFoundError, version
 from cluster.commands import chat, doctor, gateway, generate, operate, plan, pull, serve, status, stop, verify
 from cluster.cores import num_bound_cores, num_cores
 from cluster.environment import (
-    keep_freed_memory,
     keep_threads_within_the_limit,
     let_idle_threads_sleep,
     refuse_foreign_kernels,
@@ -51,7 +50,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         refuse_foreign_kernels()
         let_idle_threads_sleep()
-        keep_freed_memory()
         keep_threads_within_the_limit(num_cores(), num_bound_cores())
         status: int | None = parsed.run(parsed)
         sys.stdout.flush()

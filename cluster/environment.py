@@ -62,10 +62,15 @@ def keep_freed_memory() -> None:
 
     Else the system takes much of it back, and fills it with zeros before the next step may use it: a step of
     another size than the last took up to 9,000 pages anew, some ten milliseconds (docs/log.md). All threads
-    share one arena, since what is freed in another goes back whatever is said here. Not for workers in Ray,
-    whose processes have threads, and so arenas, before we come. What the operator chose stands.
+    share one arena, since what is freed in another goes back whatever is said here. What loading has freed
+    goes back once, when the cache is sized (`workers.cache.sizing`); after that memory stays at its peak.
+
+    Not for workers in Ray, whose processes have threads, and so arenas, before we come. What the operator chose
+    stands.
     """
-    if any(name.startswith("MALLOC_") or name == "GLIBC_TUNABLES" for name in os.environ):
+    if any(name.startswith("MALLOC_") for name in os.environ) or "glibc.malloc" in os.environ.get(
+        "GLIBC_TUNABLES", ""
+    ):
         return
     with suppress(AttributeError):  # another C library
         mallopt = ctypes.CDLL(None).mallopt

@@ -63,9 +63,9 @@ class GptOss:
         return self._weights.embedding[batch.token_ids].to(self._weights.activations)
 
     def run_layers(self, hidden: Tensor, layers: Sequence[int], batch: StepBatch, cache: KvCache) -> Tensor:
-        """hidden: [tokens, hidden] -> [outputs, hidden]: the rows that `batch.logit_rows` names, after `layers`.
+        """hidden: [tokens, hidden] -> [outputs, hidden]: the rows in `batch.logit_rows`, after `layers`.
 
-        Keys and values of every token are in the cache. Beyond those nobody asks for the other rows of the last
+        Keys and values of every token are in the cache. Nobody asks for more of the other rows in the last
         layer, so they visit no experts there.
         """
         eps = self.config.rms_norm_eps

@@ -99,6 +99,9 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
 
 
 def run(arguments: argparse.Namespace) -> int:
+    from cluster.environment import keep_freed_memory
+
+    keep_freed_memory()
     from cluster.model_folder import find_model
     from workers.batch.input_file import InputFile
     from workers.batch.output_file import OutputFile

@@ -84,7 +84,9 @@ def _with_controller(config: "Config", port: int | None) -> "Config":
 
 
 def _serve_here(config: "Config", drain_s: float) -> None:
-    from cluster.environment import cpu_kernel_settings
+    from cluster.environment import cpu_kernel_settings, keep_freed_memory
+
+    keep_freed_memory()
     from cluster.model_folder import find_model
     from cluster.serving.gateway_run import draining
     from cluster.single_mode import SingleMode

@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "attention_tile.h"
-#include "tile_runs.h"
+#include "useful_threads.h"
 
 namespace expertmesh {
 namespace {
@@ -103,7 +103,7 @@ class AttentionRun {
           sums_size_((2 + work.head_dim) * ATTENTION_ROWS),
           thread_size_((work.head_dim + ATTENTION_PART) * ATTENTION_ROWS + 2 * sums_size_ +
                        2 * ATTENTION_PART * work.head_dim) {
-        num_threads_ = useful_threads();
+        num_threads_ = threads_for_tiles();
         const auto num_tiles = static_cast<int64_t>(tiles_.size());
         if (num_threads_ > 1 && num_tiles < TILES_A_THREAD * num_threads_) spread_parts();
         room_ = std::make_unique<Room>(num_threads_ * thread_size_ + static_cast<int64_t>(parts_.size()) * sums_size_);
@@ -134,12 +134,12 @@ class AttentionRun {
               next(sums + sums_size), keys(next + sums_size), values(keys + ATTENTION_PART * head_dim) {}
     };
 
-    int useful_threads() const {
+    int threads_for_tiles() const {
         int64_t size = 0;
         for (const TileTask& tile : tiles_) {
             size += 2 * num_rows(tile) * (tile.past_position - tile.first_position) * work_.head_dim;
         }
-        return expertmesh::useful_threads(size, work_.num_threads);
+        return useful_threads(size, MULTIPLICATIONS_OF_A_THREAD, work_.num_threads);
     }
 
     void spread_parts() {

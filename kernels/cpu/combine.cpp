@@ -5,11 +5,11 @@
 
 #include "combine_rows.h"
 #include "grouped_matmul.h"
+#include "useful_threads.h"
 
 namespace expertmesh {
 namespace {
 
-constexpr int64_t WORTH_A_THREAD = int64_t{1} << 16;  // values that are read; some ten microseconds
 constexpr int64_t PIECE = 512;  // sums that stay in the first-level cache
 
 template <ScalarType type>
@@ -53,12 +53,12 @@ extern "C" __attribute__((visibility("default"))) void expertmesh_combine(
             rows[places == nullptr ? number : places[number]] = pieces[piece] + row * row_bytes;
         }
     }
-    const RowSums work{rows.data(), num_tokens, top_k, hidden, type, result};
-    auto combine = combine_plain;
+    const RowSums work{rows.data(), top_k, hidden, type, result};
+    auto combine_token = combine_plain;
 #if defined(__x86_64__)
-    if (instructions == InstructionSet::avx512) combine = combine_avx512;
+    if (instructions == InstructionSet::avx512) combine_token = combine_avx512;
 #endif
-    const int64_t num_worth = std::clamp<int64_t>(num_tokens * top_k * hidden / WORTH_A_THREAD, 1, num_threads);
-#pragma omp parallel for num_threads(static_cast<int>(num_worth))
-    for (int64_t token = 0; token < num_tokens; ++token) combine(work, token);
+    const int num_useful = useful_threads(num_tokens * top_k * hidden, VALUES_OF_A_THREAD, num_threads);
+#pragma omp parallel for num_threads(num_useful)
+    for (int64_t token = 0; token < num_tokens; ++token) combine_token(work, token);
 }

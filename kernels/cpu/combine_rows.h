@@ -8,7 +8,7 @@ namespace expertmesh {
 
 struct RowSums {
     const void* const* rows;  // [num_tokens, top_k] addresses of [hidden] values each
-    int64_t num_tokens, top_k, hidden;
+    int64_t top_k, hidden;
     ScalarType type;
     void* result;  // [num_tokens, hidden]
 };

@@ -12,6 +12,7 @@
 #include "grouped_matmul.h"
 #include "paired_rows.h"
 #include "tile_runs.h"
+#include "useful_threads.h"
 
 namespace expertmesh {
 namespace {
@@ -65,9 +66,9 @@ class SubnormalsAreZero {
 
 // Every row of activations against one tile.
 template <typename Rows, typename Value>
-class TileRun {
+class TileWork {
    public:
-    TileRun(const DenseMatmul& work, const Rows& rows, const PairedRows<Value>& x, MultiplyRows<Rows, Value> multiply)
+    TileWork(const DenseMatmul& work, const Rows& rows, const PairedRows<Value>& x, MultiplyRows<Rows, Value> multiply)
         : work_(work), rows_(rows), x_(x), multiply_(multiply),
           tile_outs_(x.num_groups() > 1 ? OUTS_FOR_MORE : OUTS_FOR_ONE_GROUP) {}
 
@@ -110,11 +111,12 @@ template <typename Rows, typename Value>
 Status run(const DenseMatmul& work, const Rows& rows, const MultiplyDense<Rows, Value>& how) {
     PairedRows<Value> x(work.x, work.type, work.rounds_rows, work.num_rows, work.width, how.most_together);
     if (!x.has_memory()) return Status::out_of_memory;
-    const TileRun<Rows, Value> tile_run(work, rows, x, how.multiply);
-    const int num_threads = useful_threads(work.num_rows * work.num_outs * work.width, work.num_threads);
+    const TileWork<Rows, Value> tile_work(work, rows, x, how.multiply);
+    const int64_t num_multiplications = work.num_rows * work.num_outs * work.width;
+    const int num_threads = useful_threads(num_multiplications, MULTIPLICATIONS_OF_A_THREAD, work.num_threads);
 #pragma omp parallel for num_threads(num_threads) if (work.num_rows >= ROWS_WORTH_THREADS)
     for (int64_t group = 0; group < x.num_groups(); ++group) x.bring(group);
-    for_tiles(tile_run.num_tiles(), num_threads, [&](int64_t tile) { tile_run.run(tile); });
+    for_tiles(tile_work.num_tiles(), num_threads, [&](int64_t tile) { tile_work.run(tile); });
     return Status::done;
 }
 

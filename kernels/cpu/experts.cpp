@@ -17,7 +17,7 @@ Swiglu swiglu_of(InstructionSet instructions) {
     return swiglu_plain;
 }
 
-// To the places. Gate and up rows are interleaved, and a tile begins with a gate.
+// Writes a row a place. Gate and up rows are interleaved, and a tile begins with a gate.
 class GateUp : public Epilogue {
    public:
     GateUp(InstructionSet instructions, float limit) : swiglu_(swiglu_of(instructions)), limit_(limit) {}
@@ -42,7 +42,7 @@ class GateUp : public Epilogue {
     const float limit_;
 };
 
-// To the assignments.
+// Writes a row an assignment.
 class Down : public Epilogue {
    public:
     explicit Down(const float* routing_weights) : routing_weights_(routing_weights) {}

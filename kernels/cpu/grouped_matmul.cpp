@@ -9,6 +9,7 @@
 #include "lane_order.h"
 #include "rows.h"
 #include "tile_runs.h"
+#include "useful_threads.h"
 
 namespace expertmesh {
 namespace {
@@ -39,9 +40,9 @@ std::vector<TileTask> tasks_of(const GroupedMatmul& work) {
 }
 
 // Every place of an expert's group against one tile of its matrix.
-class TileRun {
+class TileWork {
    public:
-    TileRun(const GroupedMatmul& work, const Epilogue& epilogue, const Rows& x)
+    TileWork(const GroupedMatmul& work, const Epilogue& epilogue, const Rows& x)
         : work_(work), epilogue_(epilogue), x_(x) {}
 
     void run(TileTask task) const {
@@ -101,12 +102,12 @@ Status run(const GroupedMatmul& work, const Epilogue& epilogue) {
     const std::vector<TileTask> tasks = tasks_of(work);
     const std::unique_ptr<Rows> x = make_rows(work);
     if (!x->has_memory()) return Status::out_of_memory;
-    const TileRun tile_run(work, epilogue, *x);
-    const int64_t width = work.num_blocks * BLOCK_VALUES;
-    const int num_threads = useful_threads(work.num_assignments * work.num_outs * width, work.num_threads);
+    const TileWork tile_work(work, epilogue, *x);
+    const int64_t num_multiplications = work.num_assignments * work.num_outs * work.num_blocks * BLOCK_VALUES;
+    const int num_threads = useful_threads(num_multiplications, MULTIPLICATIONS_OF_A_THREAD, work.num_threads);
 #pragma omp parallel for num_threads(num_threads) if (work.num_rows >= ROWS_WORTH_THREADS)
     for (int64_t row = 0; row < work.num_rows; ++row) x->prepare(row);
-    for_tiles(static_cast<int64_t>(tasks.size()), num_threads, [&](int64_t task) { tile_run.run(tasks[task]); });
+    for_tiles(static_cast<int64_t>(tasks.size()), num_threads, [&](int64_t task) { tile_work.run(tasks[task]); });
     return Status::done;
 }
 

@@ -50,7 +50,8 @@ class Epilogue {
     virtual ~Epilogue() = default;
 
     // The part of the result that a place's sums will become.
-    virtual ResultPart result_of(const GroupedMatmul& work, int64_t place, int64_t first_out, int64_t num_outs) const = 0;
+    virtual ResultPart result_of(const GroupedMatmul& work, int64_t place, int64_t first_out,
+                                 int64_t num_outs) const = 0;
 
     virtual void write(const GroupedMatmul& work, const PlaceSums& places) const = 0;
 };

@@ -6,7 +6,7 @@
 //
 //     sum = Σ over blocks of  dot · (2^(scale byte − 127) · row scale)      one rounding a block
 //
-// Not here: how rows become int8 (int8_rows.h).
+// Not here: how rows become int8 (round_int8_body.h).
 
 #pragma once
 

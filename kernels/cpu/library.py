@@ -78,6 +78,7 @@ class CpuKernels:
         self, y: Tensor, assignments: Assignments, groups: ExpertGroups, weight: PackedMatrix, bias: Tensor
     ) -> Tensor:
         """Shapes as in kernels.moe_down."""
+        assert len(assignments.weights) == len(groups.order)
         result = y.new_empty(len(groups.order), bias.shape[1])  # [assignments, hidden]
         call = _Call(self, y, None, groups, weight, bias, result)
         routing_weights = assignments.weights.float().contiguous()  # [assignments]
@@ -89,6 +90,7 @@ class CpuKernels:
 
     def group(self, experts: Tensor, num_experts: int) -> tuple[Tensor, Tensor] | None:
         """Order and offsets, as in kernels.group. None: an expert is not there. experts: contiguous int64"""
+        assert experts.dtype is torch.int64
         order = torch.empty_like(experts)  # [assignments]
         offsets = experts.new_empty(num_experts + 1)
         addresses = [tensor.data_ptr() for tensor in (experts, order, offsets)]
@@ -119,6 +121,7 @@ class CpuKernels:
         top_k: int,
         total: Tensor,
     ) -> None:
+        assert top_k > 0
         num_tokens, hidden = total.shape
         self.library.expertmesh_combine(
             len(addresses),
@@ -153,6 +156,8 @@ class _Call:
         assert bias.shape == (num_experts, num_outs)
         assert groups.offsets.shape == (num_experts + 1,)
         bias = bias if bias.dtype in DTYPE_TO_NUMBER else bias.float()
+        indices = (groups.order, groups.offsets) if rows is None else (rows, groups.order, groups.offsets)
+        assert all(each.dtype is torch.int64 for each in indices)
         assert rows is None or len(rows) == len(groups.order)
         tensors = (x, rows, groups.order, groups.offsets, weight.blocks, weight.scales, bias, result)
         self._held = [None if tensor is None else tensor.contiguous() for tensor in tensors]

@@ -6,16 +6,12 @@
 #include <cmath>
 
 #include "scalar_type.h"
+#include "useful_threads.h"
 
 namespace expertmesh {
 namespace {
 
-constexpr int64_t WORTH_A_THREAD = int64_t{1} << 16;  // values; some ten microseconds
 constexpr int64_t SUM_LANES = 16;
-
-int useful_threads(int64_t num_values, int32_t num_threads) {
-    return static_cast<int>(std::clamp<int64_t>(num_values / WORTH_A_THREAD, 1, num_threads));
-}
 
 // The layouts of these structs are the contract with kernels/cpu/row_kernels.py, which fills them in.
 
@@ -156,7 +152,7 @@ bool all_below(const int64_t* numbers, int64_t count, int64_t limit) {
 EXPORT void expertmesh_norm(const expertmesh::Norm* work) {
     using namespace expertmesh;
     const auto norm = work->type == ScalarType::float32 ? norm_row<ScalarType::float32> : norm_row<ScalarType::bfloat16>;
-    const int num_threads = useful_threads(work->num_rows * work->width, work->num_threads);
+    const int num_threads = useful_threads(work->num_rows * work->width, VALUES_OF_A_THREAD, work->num_threads);
 #pragma omp parallel for num_threads(num_threads)
     for (int64_t row = 0; row < work->num_rows; ++row) norm(*work, row);
 }
@@ -169,7 +165,7 @@ EXPORT bool expertmesh_rotate_and_store(const expertmesh::Rotation* work) {
     const auto rotate =
         work->type == ScalarType::float32 ? rotate_token<ScalarType::float32> : rotate_token<ScalarType::bfloat16>;
     const int64_t width = (work->num_heads + 2 * work->num_kv_heads) * work->head_dim;
-    const int num_threads = useful_threads(work->num_tokens * width, work->num_threads);
+    const int num_threads = useful_threads(work->num_tokens * width, VALUES_OF_A_THREAD, work->num_threads);
 #pragma omp parallel for num_threads(num_threads)
     for (int64_t token = 0; token < work->num_tokens; ++token) rotate(*work, token);
     return true;

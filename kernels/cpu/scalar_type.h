@@ -58,8 +58,9 @@ inline void write_scalars(void* tensor, ScalarType type, int64_t start, const fl
 inline void will_write_scalars(const void* tensor, ScalarType type, int64_t start, int64_t count) {
     constexpr int64_t LINE = 64;
     const int64_t size = type == ScalarType::float32 ? 4 : 2;
-    const char* from = static_cast<const char*>(tensor) + start * size;
-    for (int64_t byte = 0; byte < count * size; byte += LINE) __builtin_prefetch(from + byte, 1);
+    const char* past = static_cast<const char*>(tensor) + (start + count) * size;
+    const char* line = past - count * size;
+    for (line -= reinterpret_cast<uintptr_t>(line) % LINE; line < past; line += LINE) __builtin_prefetch(line, 1);
 }
 
 }  // namespace

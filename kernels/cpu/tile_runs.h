@@ -1,4 +1,4 @@
-// How many threads a call is worth, and how its tiles are spread over them.
+// How a call's tiles are spread over threads.
 //
 // Kernels ask for what lies behind their tile. Where another thread takes that, it comes for nothing, and the next
 // tile of this one has not been asked for: so a thread takes many neighbours at a time. A thread that has to share its
@@ -11,12 +11,6 @@
 #include <cstdint>
 
 namespace expertmesh {
-
-constexpr int64_t WORTH_A_THREAD = int64_t{1} << 17;  // multiplications; about ten microseconds
-
-inline int useful_threads(int64_t num_multiplications, int64_t num_threads) {
-    return static_cast<int>(std::clamp<int64_t>(num_multiplications / WORTH_A_THREAD, 1, num_threads));
-}
 
 constexpr int64_t MOST_TILES_IN_A_RUN = 64;
 

@@ -29,6 +29,8 @@ def test_groups_hold_each_assignment_once_in_order(settings: CpuKernelSettings, 
 def test_an_expert_that_is_not_here_is_noticed(settings: CpuKernelSettings) -> None:
     with pytest.raises(AssertionError, match="not here"):
         group_by_expert(torch.tensor([0, 5]), 5, settings)
+    with pytest.raises((AssertionError, RuntimeError), match=r"not here|non-negative"):
+        group_by_expert(torch.tensor([0, -1]), 5, settings)
 
 
 def test_experts_that_do_not_lie_side_by_side(settings: CpuKernelSettings) -> None:

@@ -1,4 +1,4 @@
-"""What test_oracle and test_determinism leave: a model that is cut into stages, and rows that nobody wants."""
+"""What test_oracle and test_determinism leave: a model that is cut into stages, rows that nobody wants."""
 
 from pathlib import Path
 
@@ -6,8 +6,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from kernels.cpu.settings import DEFAULT_SETTINGS, CpuKernelSettings
 from kernels.route import Routing
 from model.checkpoint import Checkpoint
+from model.determinism import deterministic_row_tile
 from model.experts import LocalExperts
 from model.gpt_oss import GptOss
 from model.kv_cache import KvCache
@@ -15,7 +17,7 @@ from model.page_pool import PagePool
 from model.pages import SequencePages
 from model.step_batch import LogitsWanted, SequenceChunk, StepBatch
 from model.weights import Selection
-from tests.model.runner import ODD_TINY, Runner, random_tokens, write_tiny
+from tests.model.runner import ODD_TINY, REFERENCE, Runner, random_tokens, write_tiny
 
 
 @pytest.fixture(scope="module")
@@ -66,23 +68,27 @@ WANTED = {
 
 
 @pytest.mark.parametrize("wanted", WANTED)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("settings", [DEFAULT_SETTINGS, REFERENCE], ids=["built", "reference"])
 def test_only_rows_that_want_logits_visit_the_last_layer_s_experts(
-    checkpoint: Checkpoint, wanted: tuple[LogitsWanted, ...]
+    checkpoint: Checkpoint, settings: CpuKernelSettings, dtype: torch.dtype, wanted: tuple[LogitsWanted, ...]
 ) -> None:
-    """Their bits do not show it, nor do the keys and values that every row leaves."""
-    weights = checkpoint.load(Selection.whole(ODD_TINY))
-    experts = CountingExperts(LocalExperts(weights.experts, ODD_TINY.swiglu_limit, None))
-    model = GptOss(ODD_TINY, weights, experts)
+    """Their bits do not show it in deterministic mode, nor do the keys and values that every row leaves."""
+    weights = checkpoint.load(Selection.whole(ODD_TINY), dtype=dtype)
+    row_tile = deterministic_row_tile(ODD_TINY, weights, settings)
+    experts = CountingExperts(LocalExperts(weights.experts, ODD_TINY.swiglu_limit, row_tile, settings))
+    model = GptOss(ODD_TINY, weights, experts, row_tile, settings)
     tokens = [random_tokens(length) for length in (30, 3, 12)]
     logits, caches = [], []
     for each in ((LogitsWanted.ALL,) * 3, wanted):
         pool = PagePool(20)
-        cache = KvCache.allocate(ODD_TINY, num_pages=20, page_size=16, dtype=torch.bfloat16)
+        cache = KvCache.allocate(ODD_TINY, num_pages=20, page_size=16, dtype=dtype)
         chunks = []
         for token_ids, of_chunk in zip(tokens, each, strict=True):
             pages = SequencePages(pool, 16, ODD_TINY.sliding_window)
             pages.make_room(len(token_ids))
             chunks.append(SequenceChunk(token_ids, 0, pages, of_chunk))
+        experts.layer_to_rows.clear()
         logits.append(model.forward(StepBatch.build(chunks), cache))
         caches.append(cache)
     rows = WANTED[wanted]
@@ -90,4 +96,4 @@ def test_only_rows_that_want_logits_visit_the_last_layer_s_experts(
     assert torch.equal(caches[1].keys, caches[0].keys)
     assert torch.equal(caches[1].values, caches[0].values)
     last = ODD_TINY.num_layers - 1
-    assert [experts.layer_to_rows.get(layer) for layer in (0, last)] == [45, len(rows) or 45]
+    assert [experts.layer_to_rows.get(layer, 0) for layer in (0, last)] == [45, len(rows)]

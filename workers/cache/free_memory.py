@@ -3,6 +3,8 @@
 Needs no torch. Not here: GPUs, and how much of it the cache may have (`sizing`).
 """
 
+import ctypes
+from contextlib import suppress
 from pathlib import Path
 
 from protos.errors import ConfigError
@@ -20,6 +22,12 @@ def free_host_bytes(meminfo: Path = _MEMINFO, cgroup: Path = _CGROUP) -> int:
             f"neither {meminfo} nor {cgroup} says how much memory is free; say how large the cache shall be"
         )
     return min(known)
+
+
+def give_back_freed_memory() -> None:
+    """To the system, where this process's C library keeps what was freed."""
+    with suppress(AttributeError):  # not glibc
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _available(meminfo: Path) -> int | None:

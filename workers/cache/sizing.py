@@ -6,7 +6,7 @@ gives (`page_budget`).
 
 import torch
 
-from workers.cache.free_memory import free_host_bytes
+from workers.cache.free_memory import free_host_bytes, give_back_freed_memory
 from workers.cache.page_budget import CPU_SHARE, GPU_SHARE
 
 
@@ -19,4 +19,5 @@ def free_bytes(device: torch.device) -> int:
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
         return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    give_back_freed_memory()  # so that it counts
     return free_host_bytes()

@@ -48,9 +48,13 @@ def _only(work: Assignments, index: int) -> Assignments:
     return Assignments(work.rows[chosen], work.experts[chosen], work.weights[chosen])
 
 
-def test_the_number_of_threads_does_not_show(kernels: CpuKernels) -> None:
-    layer, x = Layer.random(2, 326, 11), torch.randn(40, 352)
-    work = assign(list(range(40)), [index % 2 for index in range(40)])
+@pytest.mark.parametrize(("num_outs", "num_blocks", "num_rows"), [(326, 11, 40), (32_000, 1, 3)])
+def test_the_number_of_threads_does_not_show(
+    kernels: CpuKernels, num_outs: int, num_blocks: int, num_rows: int
+) -> None:
+    """The second has so many tiles that threads take the longest runs of them."""
+    layer, x = Layer.random(2, num_outs, num_blocks), torch.randn(num_rows, num_blocks * 32)
+    work = assign(list(range(num_rows)), [index % 2 for index in range(num_rows)])
     before, found = torch.get_num_threads(), []
     for num_threads in (1, 2, 3, 5):
         torch.set_num_threads(num_threads)

@@ -110,7 +110,7 @@ def experts_of(weights: ModelWeights) -> LocalExperts:
 
 
 def run(forward_pass: ForwardPass, layers: range) -> list[Tensor]:
-    """Three sequences, prefills in chunks among decodes; -> the logits of every step."""
+    """Three sequences, prefills in chunks among decodes, one step without logits; -> those of every step."""
     cache = KvCache.allocate(
         CONFIG, num_pages=NUM_PAGES, page_size=PAGE_SIZE, dtype=torch.float32, layers=layers
     )
@@ -119,13 +119,14 @@ def run(forward_pass: ForwardPass, layers: range) -> list[Tensor]:
     tokens = [torch.randint(0, CONFIG.vocab_size, (300,), generator=generator).tolist() for _ in range(3)]
     pages = [SequencePages(pool, PAGE_SIZE, CONFIG.sliding_window) for _ in tokens]
     places, logits = [0, 0, 0], []
-    for shares in ((40, 0, 1), (1, 33, 1), (21, 1, 50), (1, 1, 1), (130, 2, 7)):
+    for number, shares in enumerate(((40, 0, 1), (1, 33, 1), (21, 1, 50), (1, 1, 1), (130, 2, 7), (3, 1, 4))):
         chunks = []
         for sequence, count in enumerate(shares):
             if count:
                 stop = places[sequence] + count
                 pages[sequence].make_room(stop)
                 wanted = LogitsWanted.ALL if sequence == 1 else LogitsWanted.LAST
+                wanted = LogitsWanted.NONE if number == 4 else wanted
                 chunk = tokens[sequence][places[sequence] : stop]
                 chunks.append(SequenceChunk(chunk, places[sequence], pages[sequence], wanted))
                 places[sequence] = stop
