@@ -65,8 +65,8 @@ def keep_freed_memory() -> None:
     share one arena, since what is freed in another goes back whatever is said here. What loading has freed
     goes back once, when the cache is sized (`workers.cache.sizing`); after that memory stays at its peak.
 
-    Not for workers in Ray, whose processes have threads, and so arenas, before we come. What the operator chose
-    stands.
+    Not for workers in Ray, whose processes have threads, and so arenas, before we come. What the operator
+    chose stands.
     """
     if any(name.startswith("MALLOC_") for name in os.environ) or "glibc.malloc" in os.environ.get(
         "GLIBC_TUNABLES", ""
