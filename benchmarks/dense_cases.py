@@ -109,7 +109,7 @@ def _attention_work(
         first_positions=torch.full((num_sequences,), context),
         table=PageTable(pages, torch.zeros(num_sequences, dtype=torch.int64)),
     )
-    cache = PagedKeysValues(torch.randn(shape), torch.randn(shape))
+    cache = PagedKeysValues(on_huge_pages(torch.randn(shape)), on_huge_pages(torch.randn(shape)))
     query = torch.randn(num_sequences * num_queries, config.num_query_heads, config.head_dim)
     sinks = torch.randn(config.num_query_heads)
     return lambda settings: attention(query, cache, queries, sinks, None, cpu_kernels=settings)

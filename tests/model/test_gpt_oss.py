@@ -60,7 +60,7 @@ class CountingExperts:
         return self._experts(layer, x, routing)
 
 
-WANTED = {
+WANTED: dict[tuple[LogitsWanted, ...], list[int]] = {
     (LogitsWanted.LAST, LogitsWanted.ALL, LogitsWanted.NONE): [29, 30, 31, 32],
     (LogitsWanted.NONE, LogitsWanted.NONE, LogitsWanted.LAST): [44],
     (LogitsWanted.NONE, LogitsWanted.NONE, LogitsWanted.NONE): [],
