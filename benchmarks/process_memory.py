@@ -9,6 +9,7 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
 from benchmarks.kernel_meter import peak_memory, reset_peak_memory
+from workers.cache.free_memory import give_back_freed_memory
 
 
 def peak_bytes(warm_up: Callable[[], object], work: Callable[[], object]) -> int:
@@ -19,6 +20,7 @@ def peak_bytes(warm_up: Callable[[], object], work: Callable[[], object]) -> int
 
 def _measure(warm_up: Callable[[], object], work: Callable[[], object]) -> int:
     warm_up()
+    give_back_freed_memory()
     reset_peak_memory()
     before = peak_memory()
     held = work()

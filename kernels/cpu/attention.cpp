@@ -200,7 +200,7 @@ class AttentionRun {
             scratch.seen.last[row] = work_.first_positions[task.sequence] + query;
             scratch.seen.first[row] = work_.first_seen(scratch.seen.last[row]);
         }
-        return {scratch.queries, rows, work_.head_dim, &scratch.seen};
+        return {scratch.queries, rows, last_row + 1, work_.head_dim, &scratch.seen};
     }
 
     void attend(const TileTask& task, const AttentionTile& tile, int64_t number, Scratch& scratch,

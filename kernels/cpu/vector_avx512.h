@@ -43,6 +43,30 @@ inline Vector zero_where_less(Vector tried, Vector limit, Vector values) {
     return _mm512_mask_mov_ps(values, _mm512_cmp_ps_mask(tried, limit, _CMP_LT_OQ), _mm512_setzero_ps());
 }
 
+// Sixteen rows to sixteen columns: within quarters of four, then the quarters.
+inline void transpose(Vector (&rows)[16]) {
+    Vector quarters[16];
+    for (int i = 0; i < 16; i += 4) {
+        const Vector low = _mm512_unpacklo_ps(rows[i], rows[i + 1]), high = _mm512_unpackhi_ps(rows[i], rows[i + 1]);
+        const Vector next_low = _mm512_unpacklo_ps(rows[i + 2], rows[i + 3]);
+        const Vector next_high = _mm512_unpackhi_ps(rows[i + 2], rows[i + 3]);
+        quarters[i] = _mm512_shuffle_ps(low, next_low, 0x44);
+        quarters[i + 1] = _mm512_shuffle_ps(low, next_low, 0xEE);
+        quarters[i + 2] = _mm512_shuffle_ps(high, next_high, 0x44);
+        quarters[i + 3] = _mm512_shuffle_ps(high, next_high, 0xEE);
+    }
+    for (int i = 0; i < 4; ++i) {
+        const Vector even = _mm512_shuffle_f32x4(quarters[i], quarters[i + 4], 0x88);
+        const Vector odd = _mm512_shuffle_f32x4(quarters[i], quarters[i + 4], 0xDD);
+        const Vector next_even = _mm512_shuffle_f32x4(quarters[i + 8], quarters[i + 12], 0x88);
+        const Vector next_odd = _mm512_shuffle_f32x4(quarters[i + 8], quarters[i + 12], 0xDD);
+        rows[i] = _mm512_shuffle_f32x4(even, next_even, 0x88);
+        rows[i + 4] = _mm512_shuffle_f32x4(odd, next_odd, 0x88);
+        rows[i + 8] = _mm512_shuffle_f32x4(even, next_even, 0xDD);
+        rows[i + 12] = _mm512_shuffle_f32x4(odd, next_odd, 0xDD);
+    }
+}
+
 inline float total(const Vector (&sixteen)[1]) {
     const __m256 upper = _mm256_castpd_ps(_mm512_extractf64x4_pd(_mm512_castps_pd(sixteen[0]), 1));
     const __m256 eight = _mm256_add_ps(_mm512_castps512_ps256(sixteen[0]), upper);

@@ -27,25 +27,30 @@ class History:
         return len(self.keys) - len(self.query)
 
 
-def history(length: int, chunk: int) -> History:
+def history(
+    length: int, chunk: int, kv_heads: int = KV_HEADS, group: int = GROUP, head_dim: int = HEAD_DIM
+) -> History:
+    """`group`: query heads of a KV head."""
     return History(
-        torch.randn(length, KV_HEADS, HEAD_DIM),
-        torch.randn(length, KV_HEADS, HEAD_DIM),
-        torch.randn(chunk, HEADS, HEAD_DIM) * 2,
+        torch.randn(length, kv_heads, head_dim),
+        torch.randn(length, kv_heads, head_dim),
+        torch.randn(chunk, kv_heads * group, head_dim) * 2,
     )
 
 
 def expected(sequence: History, sinks: Tensor, window: int | None) -> Tensor:
     """One query and one head at a time, with the sink as an extra column that has no value."""
     rows = torch.empty(sequence.query.shape, dtype=torch.float64)
+    _, num_heads, head_dim = sequence.query.shape
+    group = num_heads // sequence.keys.shape[1]
     for index in range(len(sequence.query)):
         position = sequence.first_position + index
         first = 0 if window is None else max(0, position - window + 1)
-        for head in range(HEADS):
-            keys = sequence.keys[first : position + 1, head // GROUP].double()
-            logits = keys @ sequence.query[index, head].double() / math.sqrt(HEAD_DIM)
+        for head in range(num_heads):
+            keys = sequence.keys[first : position + 1, head // group].double()
+            logits = keys @ sequence.query[index, head].double() / math.sqrt(head_dim)
             shares = torch.softmax(torch.cat((logits, sinks[head, None].double())), dim=0)[:-1]
-            rows[index, head] = shares @ sequence.values[first : position + 1, head // GROUP].double()
+            rows[index, head] = shares @ sequence.values[first : position + 1, head // group].double()
     return rows
 
 
@@ -55,7 +60,7 @@ def paged(
     """The sequences in shuffled pages; what no query may see (freed, free, not yet written) is NaN."""
     num_pages = sum(-(-len(s.keys) // page_size) for s in sequences) + 3
     shuffled = torch.randperm(num_pages).tolist()
-    shape = (num_pages, page_size, KV_HEADS, HEAD_DIM)
+    shape = (num_pages, page_size, *sequences[0].keys.shape[1:])
     cache = PagedKeysValues(torch.full(shape, torch.nan), torch.full(shape, torch.nan))
     rows: list[list[int]] = []
     first_pages: list[int] = []

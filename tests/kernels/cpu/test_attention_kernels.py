@@ -17,6 +17,9 @@ from kernels.paging import PagedKeysValues
 from tests.kernels.cpu.paths import kernels_or_skip
 from tests.kernels.paged_histories import HEADS, KV_HEADS, History, expected, history, paged
 
+SHAPES = [(2, 3, 10), (2, 8, 64), (1, 7, 80), (1, 1, 16), (1, 9, 32), (1, 2, 144)]
+"""KV heads, group and head_dim; what few rows have a form of their own for, and what just misses it."""
+
 MIXED = [(1, 1), (20, 1), (37, 37), (64, 5), (300, 1), (129, 30), (128, 128), (256, 2)]
 
 
@@ -49,15 +52,25 @@ def test_edges_of_the_parts(kernels: CpuKernels, length: int) -> None:
     assert torch.allclose(found.double(), expected(sequence, sinks, None), atol=5e-6)
 
 
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("length", [1, 31, 33, 128, 300])
+def test_one_query_of_any_shape(kernels: CpuKernels, length: int, shape: tuple[int, int, int]) -> None:
+    sequence, sinks = history(length, 1, *shape), torch.randn(shape[0] * shape[1])
+    for window in (None, 20):
+        found = attend(kernels, [sequence], sinks, window)
+        assert torch.allclose(found.double(), expected(sequence, sinks, window), atol=5e-6)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("window", [None, 20, 128])
 def test_a_query_has_the_same_bits_in_any_chunk_company_and_pages(
-    kernels: CpuKernels, window: int | None
+    kernels: CpuKernels, window: int | None, shape: tuple[int, int, int]
 ) -> None:
-    whole, sinks = history(300, 300), torch.randn(HEADS)
+    whole, sinks = history(300, 300, *shape), torch.randn(shape[0] * shape[1])
     alone = attend(kernels, [whole], sinks, window)
     for start, stop in ((0, 300), (0, 1), (127, 128), (5, 133), (128, 131), (250, 300), (299, 300)):
         chunk = History(whole.keys[:stop], whole.values[:stop], whole.query[start:stop])
-        others = [history(90, 1), history(40, 7)]
+        others = [history(90, 1, *shape), history(40, 7, *shape)]
         found = attend(kernels, [others[0], chunk, others[1]], sinks, window, page_size=5)
         assert torch.equal(found[1 : 1 + stop - start], alone[start:stop]), (start, stop)
 
@@ -76,9 +89,11 @@ def test_the_number_of_threads_does_not_show(kernels: CpuKernels, window: int | 
     assert all(torch.equal(each, found[0]) for each in found)
 
 
-def test_avx512_and_avx2_give_the_same_bits() -> None:
+@pytest.mark.parametrize("shape", SHAPES)
+def test_avx512_and_avx2_give_the_same_bits(shape: tuple[int, int, int]) -> None:
     wide, narrow = (kernels_or_skip(path) for path in (CpuPath.AVX512, CpuPath.AVX2))
-    sequences, sinks = [history(length, chunk) for length, chunk in MIXED], torch.randn(HEADS)
+    sequences = [history(length, chunk, *shape) for length, chunk in MIXED]
+    sinks = torch.randn(shape[0] * shape[1])
     for window in (None, 20):
         assert torch.equal(attend(wide, sequences, sinks, window), attend(narrow, sequences, sinks, window))
 
