@@ -1,9 +1,10 @@
 // Some queries of one KV head against a part of a sequence: the one function that each instruction set brings.
 //
-// Query rows (a query of one head each) lie in lanes, or positions and components where rows are few (attend_few.h); no
-// sum crosses lanes, and a row's bits depend neither on the rows beside it nor on the width of a register. A part is ATTENTION_PART positions from a multiple of it on, and has
-// a softmax of its own; parts are joined in their order (attention.cpp). So neither chunks, pages, company nor
-// threads show in the result. A position that a row does not see adds exactly 0.
+// Query rows (a query of one head each) lie in lanes, or positions and components where rows are few (attend_few.h);
+// no sum crosses lanes, and a row's bits depend neither on the rows beside it nor on the width of a register. A part is
+// ATTENTION_PART positions from a multiple of it on, and has a softmax of its own; parts are joined in their order
+// (attention.cpp). So neither chunks, pages, company nor threads show in the result. A position that a row does not see
+// adds exactly 0.
 
 #pragma once
 
@@ -21,8 +22,8 @@ struct SeenPositions {
 
 struct AttentionTile {
     const float* queries;  // [head_dim, num_rows], scaled
-    int64_t num_rows;      // a multiple of the register's width; those past `num_used` are anything
-    int64_t num_used;
+    int64_t num_rows;      // a multiple of the register's width
+    int64_t num_used;      // of them; the others are any queries, which see something
     int64_t head_dim;
     const SeenPositions* seen;
 };

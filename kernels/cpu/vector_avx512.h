@@ -1,4 +1,4 @@
-// Sixteen floats in an AVX-512 register. The meaning of each function: vector_plain.h.
+// Sixteen floats in an AVX-512 register. The meaning of each function but `transpose`: vector_plain.h.
 
 #pragma once
 

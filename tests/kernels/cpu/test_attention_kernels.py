@@ -17,8 +17,11 @@ from kernels.paging import PagedKeysValues
 from tests.kernels.cpu.paths import kernels_or_skip
 from tests.kernels.paged_histories import HEADS, KV_HEADS, History, expected, history, paged
 
-SHAPES = [(2, 3, 10), (2, 8, 64), (1, 7, 80), (1, 1, 16), (1, 9, 32), (1, 2, 144)]
+SHAPES = [(2, 3, 10), (2, 8, 64), (1, 7, 80), (1, 1, 16), (1, 9, 32), (1, 2, 128), (1, 3, 48), (1, 2, 144)]
 """KV heads, group and head_dim; what few rows have a form of their own for, and what just misses it."""
+
+CHUNKS = [((2, 3, 10), 9), ((2, 8, 64), 1), ((2, 2, 16), 3)]
+"""A shape and how many queries: many rows, few of one query, few of several."""
 
 MIXED = [(1, 1), (20, 1), (37, 37), (64, 5), (300, 1), (129, 30), (128, 128), (256, 2)]
 
@@ -75,10 +78,14 @@ def test_a_query_has_the_same_bits_in_any_chunk_company_and_pages(
         assert torch.equal(found[1 : 1 + stop - start], alone[start:stop]), (start, stop)
 
 
+@pytest.mark.parametrize("shape", [(2, 3, 10), (1, 8, 64)])
 @pytest.mark.parametrize("window", [None, 128])
-def test_the_number_of_threads_does_not_show(kernels: CpuKernels, window: int | None) -> None:
+def test_the_number_of_threads_does_not_show(
+    kernels: CpuKernels, window: int | None, shape: tuple[int, int, int]
+) -> None:
     """With one thread tiles see to their own parts; with more the parts of these few tiles are spread."""
-    sequences, sinks = [history(2000, 1), history(1500, 2)], torch.randn(HEADS)
+    sequences = [history(2000, 1, *shape), history(1500, 2, *shape)]
+    sinks = torch.randn(shape[0] * shape[1])
     cache, queries = paged(sequences, 16, window)
     query = torch.cat([each.query for each in sequences])
     before, found = torch.get_num_threads(), []
@@ -114,23 +121,27 @@ def test_logits_far_apart(kernels: CpuKernels) -> None:
     assert torch.allclose(found.double(), expected(sequence, sinks, None), atol=1e-3)
 
 
-def test_a_nan_stays_with_its_query(kernels: CpuKernels) -> None:
-    sequence = history(150, 9)
-    sequence.query[4, 2] = torch.nan
-    found = attend(kernels, [sequence], torch.randn(HEADS), None)
+@pytest.mark.parametrize(("shape", "chunk"), CHUNKS)
+def test_a_nan_stays_with_its_query(kernels: CpuKernels, shape: tuple[int, int, int], chunk: int) -> None:
+    sequence, sinks = history(150, chunk, *shape), torch.randn(shape[0] * shape[1])
+    sequence.query[chunk // 2, 2] = torch.nan
+    found = attend(kernels, [sequence], sinks, None)
     broken = found.isnan().all(dim=2)  # [queries, heads]
-    assert broken.nonzero().tolist() == [[4, 2]]
+    assert broken.nonzero().tolist() == [[chunk // 2, 2]]
     assert found[~broken].isfinite().all()
 
 
-def test_bfloat16_is_widened_and_rounded_once(kernels: CpuKernels) -> None:
-    whole = history(300, 9)
+@pytest.mark.parametrize(("shape", "chunk"), CHUNKS)
+def test_bfloat16_is_widened_and_rounded_once(
+    kernels: CpuKernels, shape: tuple[int, int, int], chunk: int
+) -> None:
+    whole = history(300, chunk, *shape)
     wide = History(
         whole.keys.bfloat16().float(), whole.values.bfloat16().float(), whole.query.bfloat16().float()
     )
     cache, queries = paged([wide], 16, 140)
     narrow = PagedKeysValues(cache.keys.bfloat16(), cache.values.bfloat16())
-    sinks, settings = torch.randn(HEADS).bfloat16(), settings_of(kernels)
+    sinks, settings = torch.randn(shape[0] * shape[1]).bfloat16(), settings_of(kernels)
     found = attention(wide.query.bfloat16(), narrow, queries, sinks, 140, cpu_kernels=settings)
     exact = attention(wide.query, cache, queries, sinks.float(), 140, cpu_kernels=settings)
     assert torch.equal(found, exact.bfloat16())
