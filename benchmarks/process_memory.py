@@ -13,7 +13,10 @@ from workers.cache.free_memory import give_back_freed_memory
 
 
 def peak_bytes(warm_up: Callable[[], object], work: Callable[[], object]) -> int:
-    """Both must be importable. Not counted is what `warm_up` leaves (modules, threads); what it frees is free."""
+    """Both must be importable.
+
+    What `warm_up` leaves (modules, threads) is not counted; what it has freed is, once `work` takes it again.
+    """
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as fresh_process:
         return fresh_process.submit(_measure, warm_up, work).result()
 
