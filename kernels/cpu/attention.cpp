@@ -13,6 +13,8 @@
 #include <vector>
 
 #include "attention_tile.h"
+#include "index_range.h"
+#include "instruction_set.h"
 #include "useful_threads.h"
 
 namespace expertmesh {
@@ -34,15 +36,6 @@ struct PartTask {
     int64_t tile, part;
 };
 
-const AttentionFunctions& functions_of(InstructionSet instructions) {
-#if defined(__x86_64__)
-    if (instructions == InstructionSet::avx512) return ATTENTION_AVX512;
-    if (instructions == InstructionSet::avx2) return ATTENTION_AVX2;
-#endif
-    (void)instructions;
-    return ATTENTION_PLAIN;
-}
-
 AttentionStatus check_pages(const Attention& work) {
     for (int64_t sequence = 0; sequence < work.num_sequences; ++sequence) {
         const int64_t num_queries = work.starts[sequence + 1] - work.starts[sequence];
@@ -53,9 +46,9 @@ AttentionStatus check_pages(const Attention& work) {
         const int64_t last_entry = last / work.page_size - kept;
         if (first_entry < 0) return AttentionStatus::page_released;
         if (last_entry >= work.table_width) return AttentionStatus::page_not_there;
-        const int64_t* row = work.pages + sequence * work.table_width;
-        const auto is_there = [&](int64_t page) { return 0 <= page && page < work.num_pages; };
-        if (!std::all_of(row + first_entry, row + last_entry + 1, is_there)) return AttentionStatus::page_not_there;
+        const int64_t* first_page = work.pages + sequence * work.table_width + first_entry;
+        const int64_t num_seen = last_entry - first_entry + 1;
+        if (!all_below(first_page, num_seen, work.num_pages)) return AttentionStatus::page_not_there;
     }
     return AttentionStatus::done;
 }
@@ -99,7 +92,9 @@ AttentionSums sums_at(float* from, int64_t num_rows) { return {from, from + num_
 class AttentionRun {
    public:
     explicit AttentionRun(const Attention& work)
-        : work_(work), functions_(functions_of(work.instructions)), tiles_(tiles_of(work)),
+        : work_(work),
+          functions_(*FORM_OF(work.instructions, &ATTENTION_PLAIN, &ATTENTION_AVX2, &ATTENTION_AVX512)),
+          tiles_(tiles_of(work)),
           sums_size_((2 + work.head_dim) * ATTENTION_ROWS),
           thread_size_((work.head_dim + ATTENTION_PART) * ATTENTION_ROWS + 2 * sums_size_ +
                        2 * ATTENTION_PART * work.head_dim) {

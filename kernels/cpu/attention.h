@@ -6,7 +6,7 @@
 
 #include <cstdint>
 
-#include "grouped_matmul.h"
+#include "instruction_set.h"
 #include "scalar_type.h"
 
 namespace expertmesh {

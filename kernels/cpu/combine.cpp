@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "combine_rows.h"
-#include "grouped_matmul.h"
+#include "instruction_set.h"
 #include "useful_threads.h"
 
 namespace expertmesh {
@@ -54,10 +54,7 @@ extern "C" __attribute__((visibility("default"))) void expertmesh_combine(
         }
     }
     const RowSums work{rows.data(), top_k, hidden, type, result};
-    auto combine_token = combine_plain;
-#if defined(__x86_64__)
-    if (instructions == InstructionSet::avx512) combine_token = combine_avx512;
-#endif
+    const auto combine_token = FORM_OF(instructions, combine_plain, combine_plain, combine_avx512);
     const int num_useful = useful_threads(num_tokens * top_k * hidden, VALUES_OF_A_THREAD, num_threads);
 #pragma omp parallel for num_threads(num_useful)
     for (int64_t token = 0; token < num_tokens; ++token) combine_token(work, token);

@@ -8,19 +8,11 @@
 namespace expertmesh {
 namespace {
 
-Swiglu swiglu_of(InstructionSet instructions) {
-#if defined(__x86_64__)
-    if (instructions == InstructionSet::avx512) return swiglu_avx512;
-    if (instructions == InstructionSet::avx2) return swiglu_avx2;
-#endif
-    (void)instructions;
-    return swiglu_plain;
-}
-
 // Writes a row a place. Gate and up rows are interleaved, and a tile begins with a gate.
 class GateUp : public Epilogue {
    public:
-    GateUp(InstructionSet instructions, float limit) : swiglu_(swiglu_of(instructions)), limit_(limit) {}
+    GateUp(InstructionSet instructions, float limit)
+        : swiglu_(FORM_OF(instructions, swiglu_plain, swiglu_avx2, swiglu_avx512)), limit_(limit) {}
 
     ResultPart result_of(const GroupedMatmul& work, int64_t place, int64_t first_out, int64_t num_outs) const override {
         return {place * (work.num_outs / 2) + first_out / 2, num_outs / 2};

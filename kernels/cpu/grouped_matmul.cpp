@@ -6,6 +6,7 @@
 #include <memory>
 #include <vector>
 
+#include "index_range.h"
 #include "lane_order.h"
 #include "rows.h"
 #include "tile_runs.h"
@@ -21,13 +22,11 @@ struct TileTask {
 };
 
 bool indices_are_in_range(const GroupedMatmul& work) {
-    const auto all_below = [&](const int64_t* indices, int64_t count) {
-        return std::all_of(indices, indices + work.num_assignments, [=](int64_t i) { return 0 <= i && i < count; });
-    };
-    return work.offsets[0] == 0 && work.offsets[work.num_experts] == work.num_assignments &&
+    const int64_t count = work.num_assignments;
+    return work.offsets[0] == 0 && work.offsets[work.num_experts] == count &&
            std::is_sorted(work.offsets, work.offsets + work.num_experts + 1) &&
-           all_below(work.order, work.num_assignments) &&
-           (work.rows == nullptr ? work.num_assignments <= work.num_rows : all_below(work.rows, work.num_rows));
+           all_below(work.order, count, count) &&
+           (work.rows == nullptr ? count <= work.num_rows : all_below(work.rows, count, work.num_rows));
 }
 
 std::vector<TileTask> tasks_of(const GroupedMatmul& work) {

@@ -6,11 +6,10 @@
 
 #include <cstdint>
 
+#include "instruction_set.h"
 #include "scalar_type.h"
 
 namespace expertmesh {
-
-enum class InstructionSet : int32_t { plain = 0, avx2 = 1, avx512 = 2 };
 
 enum class Activations : int32_t { float32 = 0, int8 = 1 };
 
@@ -34,7 +33,7 @@ struct GroupedMatmul {
 
 // Of the places from `first_place` on their sums over `num_outs` matrix rows from `first_out` on, biases added.
 struct PlaceSums {
-    const float* sums;  // [num_places, num_outs]
+    const float* sums;                // [num_places, num_outs]
     int64_t first_place, num_places;  // MAX_PASS_ROWS at most
     int64_t first_out, num_outs;
 };

@@ -1,4 +1,4 @@
-"""The numbers by which C++ knows dtypes (scalar_type.h) and paths (grouped_matmul.h); what it can read."""
+"""The numbers by which C++ knows dtypes (scalar_type.h) and paths (instruction_set.h); what it can read."""
 
 import torch
 from torch import Tensor

@@ -27,11 +27,11 @@ inline Vector add_product(Vector sum, Vector a, Vector b) { return fused(a, b, s
 
 // The first of each pair; `odds` are the second ones.
 inline Vector evens(const Pairs& pairs) {
-    return each([&](int l) { return from_bits(static_cast<uint32_t>(pairs.values[2 * l]) << 16); });
+    return each([&](int l) { return float_of(static_cast<uint32_t>(pairs.values[2 * l]) << 16); });
 }
 
 inline Vector odds(const Pairs& pairs) {
-    return each([&](int l) { return from_bits(static_cast<uint32_t>(pairs.values[2 * l + 1]) << 16); });
+    return each([&](int l) { return float_of(static_cast<uint32_t>(pairs.values[2 * l + 1]) << 16); });
 }
 
 // A line of a matrix as a checkpoint has it.

@@ -6,24 +6,11 @@
 
 #pragma once
 
-#include <cstring>
-
+#include "float_bits.h"
 #include "round_int8.h"
 
 namespace expertmesh {
 namespace {
-
-inline uint32_t bits_of(float value) {
-    uint32_t bits;
-    std::memcpy(&bits, &value, sizeof bits);
-    return bits;
-}
-
-inline float float_of(uint32_t bits) {
-    float value;
-    std::memcpy(&value, &bits, sizeof value);
-    return value;
-}
 
 // Ties to even. Only for what is far from 2^22.
 inline int32_t to_nearest(float value) { return static_cast<int32_t>(bits_of(value + 12582912.0f) - 0x4B400000); }

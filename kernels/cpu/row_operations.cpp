@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "index_range.h"
 #include "scalar_type.h"
 #include "useful_threads.h"
 
@@ -138,10 +139,6 @@ void route_token(const Routes& work, int64_t token) {
     const float largest = weights[0];
     for (int64_t slot = 0; slot < work.top_k; ++slot) total += weights[slot] = std::exp(weights[slot] - largest);
     for (int64_t slot = 0; slot < work.top_k; ++slot) weights[slot] /= total;
-}
-
-bool all_below(const int64_t* numbers, int64_t count, int64_t limit) {
-    return std::all_of(numbers, numbers + count, [limit](int64_t each) { return 0 <= each && each < limit; });
 }
 
 }  // namespace

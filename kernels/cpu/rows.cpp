@@ -8,15 +8,6 @@
 namespace expertmesh {
 namespace {
 
-const TileKernel& tile_kernel_of(InstructionSet instructions) {
-#if defined(__x86_64__)
-    if (instructions == InstructionSet::avx512) return TILE_KERNEL_AVX512;
-    if (instructions == InstructionSet::avx2) return TILE_KERNEL_AVX2;
-#endif
-    (void)instructions;
-    return TILE_KERNEL_PLAIN;
-}
-
 // Not every processor with AVX-512 has VNNI; the bits are the same.
 MultiplyInt8Tile int8_kernel_of(InstructionSet instructions) {
 #if defined(__x86_64__)
@@ -28,22 +19,15 @@ MultiplyInt8Tile int8_kernel_of(InstructionSet instructions) {
     return multiply_int8_tile_plain;
 }
 
-RoundInt8 round_int8_of(InstructionSet instructions) {
-#if defined(__x86_64__)
-    if (instructions == InstructionSet::avx512) return round_int8_avx512;
-    if (instructions == InstructionSet::avx2) return round_int8_avx2;
-#endif
-    (void)instructions;
-    return round_int8_plain;
-}
-
 }  // namespace
 
 std::unique_ptr<Rows> make_rows(const GroupedMatmul& work) {
     if (work.activations == Activations::int8) {
-        return std::make_unique<Int8Rows>(work, round_int8_of(work.instructions), int8_kernel_of(work.instructions));
+        const RoundInt8 round = FORM_OF(work.instructions, round_int8_plain, round_int8_avx2, round_int8_avx512);
+        return std::make_unique<Int8Rows>(work, round, int8_kernel_of(work.instructions));
     }
-    return std::make_unique<FloatRows>(work, tile_kernel_of(work.instructions));
+    const auto* kernel = FORM_OF(work.instructions, &TILE_KERNEL_PLAIN, &TILE_KERNEL_AVX2, &TILE_KERNEL_AVX512);
+    return std::make_unique<FloatRows>(work, *kernel);
 }
 
 }  // namespace expertmesh

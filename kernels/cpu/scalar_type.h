@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <cstring>
 
+#include "float_bits.h"
+
 namespace expertmesh {
 
 enum class ScalarType : int32_t { float32 = 0, bfloat16 = 1 };
@@ -14,10 +16,7 @@ namespace {
 
 inline float read_scalar(const void* tensor, ScalarType type, int64_t index) {
     if (type == ScalarType::float32) return static_cast<const float*>(tensor)[index];
-    const uint32_t bits = static_cast<uint32_t>(static_cast<const uint16_t*>(tensor)[index]) << 16;
-    float value;
-    std::memcpy(&value, &bits, sizeof value);
-    return value;
+    return float_of(static_cast<uint32_t>(static_cast<const uint16_t*>(tensor)[index]) << 16);
 }
 
 // `count` values from `start` on.
@@ -31,9 +30,8 @@ inline void read_scalars(const void* tensor, ScalarType type, int64_t start, int
 
 // To the nearest, ties to even, as torch rounds.
 inline uint16_t to_bfloat16(float value) {
-    uint32_t bits;
-    std::memcpy(&bits, &value, sizeof bits);
     if (value != value) return 0x7FC0;
+    const uint32_t bits = bits_of(value);
     return static_cast<uint16_t>((bits + 0x7FFF + (bits >> 16 & 1)) >> 16);
 }
 
@@ -58,9 +56,9 @@ inline void write_scalars(void* tensor, ScalarType type, int64_t start, const fl
 inline void will_write_scalars(const void* tensor, ScalarType type, int64_t start, int64_t count) {
     constexpr int64_t LINE = 64;
     const int64_t size = type == ScalarType::float32 ? 4 : 2;
-    const char* past = static_cast<const char*>(tensor) + (start + count) * size;
-    const char* line = past - count * size;
-    for (line -= reinterpret_cast<uintptr_t>(line) % LINE; line < past; line += LINE) __builtin_prefetch(line, 1);
+    const char *from = static_cast<const char*>(tensor) + start * size, *past = from + count * size;
+    const char* line = from - reinterpret_cast<uintptr_t>(from) % LINE;
+    for (; line < past; line += LINE) __builtin_prefetch(line, 1);
 }
 
 }  // namespace

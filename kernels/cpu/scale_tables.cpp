@@ -3,8 +3,9 @@
 #include "scale_tables.h"
 
 #include <cmath>
-#include <cstring>
 #include <limits>
+
+#include "float_bits.h"
 
 namespace expertmesh {
 namespace {
@@ -23,8 +24,7 @@ ScaleTables make_tables() {
     for (int scale = 0; scale < 256; ++scale) {
         for (int nibble = 0; nibble < 16; ++nibble) {
             const float value = value_of(scale, nibble);
-            uint32_t bits;
-            std::memcpy(&bits, &value, sizeof bits);
+            const uint32_t bits = bits_of(value);
             tables.value[scale][nibble] = value;
             tables.byte[scale][0][nibble] = static_cast<uint8_t>(bits >> 24);
             tables.byte[scale][1][nibble] = static_cast<uint8_t>(bits >> 16);

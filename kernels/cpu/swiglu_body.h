@@ -6,7 +6,8 @@
 #pragma once
 
 #include <cstdint>
-#include <cstring>
+
+#include "float_bits.h"
 
 namespace expertmesh {
 namespace {
@@ -17,12 +18,6 @@ constexpr float ALPHA = 1.702f;
 inline float at_most(float value, float limit) { return value > limit ? limit : value; }
 
 inline float at_least(float value, float limit) { return value < limit ? limit : value; }
-
-inline float float_of(int32_t bits) {
-    float value;
-    std::memcpy(&value, &bits, sizeof value);
-    return value;
-}
 
 // e^x = 2^n · e^r with |r| ≤ ln(2) / 2, where the series of e^r is exact to 1e-8 after its eighth term.
 // Above 88 infinity, which the sigmoid does not tell from what is there; below −87 what is nothing beside 1.
@@ -40,9 +35,7 @@ inline float exponential(float x) {
     series = series * r + 1.0f / 6;
     series = series * r + 0.5f;
     series = series * r * r + r + 1.0f;
-    int32_t bits;
-    std::memcpy(&bits, &shifted, sizeof bits);
-    const float power = float_of(static_cast<int32_t>(static_cast<uint32_t>(bits) << 23) + 0x3F800000);
+    const float power = float_of((bits_of(shifted) << 23) + 0x3F800000);
     return x > 88.0f ? float_of(0x7F800000) : series * power;
 }
 

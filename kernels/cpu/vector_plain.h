@@ -3,7 +3,8 @@
 #pragma once
 
 #include <cstdint>
-#include <cstring>
+
+#include "float_bits.h"
 
 namespace expertmesh {
 namespace {
@@ -20,12 +21,6 @@ inline Vector each(Function value_of_lane) {
     Vector result;
     for (int l = 0; l < WIDTH; ++l) result.lane[l] = value_of_lane(l);
     return result;
-}
-
-inline float from_bits(uint32_t bits) {
-    float value;
-    std::memcpy(&value, &bits, sizeof value);
-    return value;
 }
 
 inline Vector load(const float* from) {
@@ -76,7 +71,7 @@ inline Vector rounded(Vector values) {
 inline Vector power_of_two(Vector exponents) {
     return each([&](int l) {
         const float exponent = exponents.lane[l] == exponents.lane[l] ? exponents.lane[l] : 0.0f;
-        return from_bits(static_cast<uint32_t>(static_cast<int32_t>(exponent) + 127) << 23);
+        return float_of(static_cast<uint32_t>(static_cast<int32_t>(exponent) + 127) << 23);
     });
 }
 
